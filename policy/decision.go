@@ -1,0 +1,47 @@
+package policy
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// Action is what a rule does about a claim.
+type Action int
+
+// The actions. Bind is for ports and Replace for mounts.
+const (
+	Deny    Action = iota // the zero Action refuses
+	Allow                 // leave it as it came
+	Warn                  // leave it as it came, and tell
+	Bind                  // publish the port on other addresses
+	Replace               // mount safesock's own socket instead
+)
+
+func (a Action) String() string {
+	return [...]string{"deny", "allow", "warn", "bind", "replace"}[a]
+}
+
+// Rule names one rule and says where it stands.
+type Rule struct {
+	Kind Kind
+	Name string
+	File string // as given to Parse
+	Line int    // of the block's first line, from 1
+}
+
+// String is how logs and messages name a rule: port "no wildcard", policy.hcl:12.
+func (r Rule) String() string {
+	if r == (Rule{}) {
+		return "no rule"
+	}
+	return fmt.Sprintf("%s %q, %s:%d", r.Kind, r.Name, r.File, r.Line)
+}
+
+// Decision is what the policy says about one claim. The zero Decision denies.
+type Decision struct {
+	Action  Action
+	To      []netip.Addr // for Bind, one or more addresses, each in its shortest form
+	Rule    Rule         // the rule that decided; zero if none did
+	Message string       // the rule's message, for the client; "" if it has none
+	Reason  string       // what else the client should know: an expression that failed, an address that was left out
+}
