@@ -68,6 +68,7 @@ type Call struct {
 	Method   string
 	Path     string // decoded, without the version
 	Version  string // "1.51"; "" if the path names none
+	Known    bool   // whether this safesock has reviewed the route and the API version
 
 	Container Container
 	Compose   Compose
