@@ -1,0 +1,120 @@
+//go:build e2e
+
+package lab
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Run is a folder for everything that one run of the tests makes. It is seen
+// at the same path on the host and on every machine.
+var Run string
+
+// runs is where the folder of each run is, and the lock that it holds while it lasts.
+const runs = "/tmp"
+
+// Main runs the tests of a package that uses labs. It builds the programs
+// that they need, and removes what earlier runs left when they were killed.
+func Main(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	if os.Getuid() != 0 {
+		return 1, fmt.Errorf("run these tests as root: they make network namespaces and start engines")
+	}
+	sweep()
+	Run, err = os.MkdirTemp(runs, fmt.Sprintf("safesock-e2e-%d-", os.Getpid()))
+	if err != nil {
+		return 1, err
+	}
+	defer sweepCgroups()
+	defer os.RemoveAll(Run)
+	if err := os.Chmod(Run, 0o755); err != nil { // clients that are not root look in
+		return 1, err
+	}
+	if err := buildPrograms(); err != nil {
+		return 1, err
+	}
+	if err := makeImage(); err != nil {
+		return 1, err
+	}
+	return m.Run(), nil
+}
+
+// sweep removes the folders of runs that are over.
+func sweep() {
+	left, _ := filepath.Glob(runs + "/safesock-e2e-*-*")
+	for _, dir := range left {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(dir, runs+"/safesock-e2e-"), "-")
+		if _, err := os.Stat("/proc/" + pid); err != nil {
+			os.RemoveAll(dir)
+		}
+	}
+	sweepCgroups()
+}
+
+// sweepCgroups removes the cgroups of engines that are gone. One that still
+// holds processes cannot be removed, which is how those in use are told.
+func sweepCgroups() {
+	for _, pattern := range []string{"/sys/fs/cgroup/" + cgroup, "/sys/fs/cgroup/*/" + cgroup} {
+		roots, _ := filepath.Glob(pattern)
+		for _, root := range roots {
+			removeCgroup(root)
+		}
+	}
+}
+
+func removeCgroup(dir string) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.IsDir() {
+			removeCgroup(filepath.Join(dir, e.Name()))
+		}
+	}
+	os.Remove(dir)
+}
+
+// cgroup is the parent of every container's cgroup.
+const cgroup = "safesock-e2e"
+
+// programs are the commands built from this module, by package.
+var programs = []string{"./tests/e2e/web"}
+
+func buildPrograms() error {
+	root, err := output("go", "list", "-m", "-f", "{{.Dir}}")
+	if err != nil {
+		return err
+	}
+	for _, pkg := range programs {
+		cmd := exec.Command("go", "build", "-tags", "e2e", "-o", filepath.Join(Run, "bin", filepath.Base(pkg)), pkg)
+		cmd.Dir = strings.TrimSpace(root)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // every Debian, and an empty image, can run it
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %v\n%s", cmd, err, out)
+		}
+	}
+	return nil
+}
+
+func output(name string, args ...string) (string, error) {
+	var stderr bytes.Buffer
+	cmd := exec.Command(name, args...)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s: %v\n%s", cmd, err, &stderr)
+	}
+	return string(out), nil
+}
