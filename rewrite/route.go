@@ -1,6 +1,23 @@
 package rewrite
 
-import "net/url"
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/gorilla/mux"
+)
+
+// The newest APIs whose routes and bodies were reviewed. A call that names a
+// later one is not Known.
+const (
+	newestEngine = "1.56"  // moby
+	newestLibpod = "6.0.0" // Podman's own API
+)
 
 // Match is where a request leads.
 type Match struct {
@@ -13,9 +30,219 @@ type Match struct {
 }
 
 // Route finds the endpoint of a request as the Engine's router would: by its
-// method and its once-decoded path, with or without a version. A path that
-// only looks like an endpoint's once it is cleaned is refused, with a
-// *Refusal.
+// method and its once-decoded path, with or without a version. Podman's router
+// reads the path before it is decoded; what is an endpoint in that reading is
+// one too. A path that only looks like an endpoint's once it is cleaned, or
+// that is a different endpoint in each reading, is refused, with a *Refusal.
 func Route(method string, target *url.URL) (Match, error) {
-	return Match{Method: method, Path: target.Path}, nil
+	t := table()
+	version, rest := splitVersion(target.Path)
+	m := Match{Method: method, Path: rest, Version: version}
+
+	_, encoded := splitVersion(target.EscapedPath())
+	if clean := cleanPath(target.Path); clean != target.Path {
+		_, cleaned := splitVersion(clean)
+		for _, reading := range [...]string{rest, cleaned, encoded} {
+			if t.find(method, reading).endpoint != nil {
+				return m, &Refusal{http.StatusBadRequest, fmt.Sprintf(
+					"safesock: the path %q is not in its shortest form; send %q", target.Path, clean)}
+			}
+		}
+		return m, nil // every Engine answers it with a redirect
+	}
+
+	found := t.find(method, rest)
+	if encoded != rest {
+		other := t.find(method, encoded)
+		if found.endpoint != nil && other.endpoint != nil && found.endpoint != other.endpoint {
+			return m, &Refusal{http.StatusBadRequest, fmt.Sprintf(
+				"safesock: the path %q is one call before it is decoded and another after", target.EscapedPath())}
+		}
+		if found.endpoint == nil && other.endpoint != nil {
+			found = other
+			for name, value := range found.vars {
+				if decoded, err := url.PathUnescape(value); err == nil {
+					found.vars[name] = decoded
+				}
+			}
+		}
+	}
+	m.Endpoint, m.Vars = found.endpoint, found.vars
+	newest := newestEngine
+	if strings.HasPrefix(rest, "/libpod/") {
+		newest = newestLibpod
+	}
+	m.Known = found.known && !olderThan(newest, version)
+	return m, nil
+}
+
+// found is a route of the table that a path leads to.
+type found struct {
+	endpoint *Endpoint
+	vars     map[string]string
+	known    bool
+}
+
+// shape is a route, cut so that most paths can be told apart from it without
+// a regular expression: every path that the route matches begins with prefix
+// and ends with suffix.
+type shape struct {
+	prefix, suffix string
+	literal        bool       // the route is its prefix, and has no variables
+	segment        bool       // what lies between is one segment, and not empty
+	endpoint       *Endpoint  // nil for a route that is only reviewed
+	mux            *mux.Route // of an endpoint with variables, the judge of a path that has its shape
+}
+
+// key groups shapes by what is cheap to see: the method, or "ANY", and the
+// path's first segment, "" where that is a variable.
+type key struct{ method, segment string }
+
+type routes map[key][]shape
+
+// table holds Endpoints and the reviewed routes. Endpoints come first, so
+// that no reviewed route hides one.
+var table = sync.OnceValue(func() routes {
+	t := routes{}
+	r := mux.NewRouter()
+	for i := range Endpoints {
+		e := &Endpoints[i]
+		s := shapeOf(e.Path)
+		s.endpoint = e
+		if !s.literal {
+			s.mux = r.NewRoute().Path(e.Path)
+		}
+		t.add(e.Method, s)
+	}
+	for _, r := range reviewed {
+		t.add(r.method, shapeOf(r.path))
+	}
+	return t
+})
+
+func (t routes) add(method string, s shape) {
+	k := key{method, firstSegment(s.prefix)}
+	t[k] = append(t[k], s)
+}
+
+// find looks for a path without its version.
+func (t routes) find(method, path string) found {
+	segment := firstSegment(path)
+	for _, k := range [...]key{{method, segment}, {"ANY", segment}, {method, ""}} {
+		for i := range t[k] {
+			s := &t[k][i]
+			if !s.has(path) {
+				continue
+			}
+			if s.mux == nil {
+				return found{endpoint: s.endpoint, known: true}
+			}
+			var m mux.RouteMatch
+			if s.mux.Match(&http.Request{Method: method, URL: &url.URL{Path: path}}, &m) {
+				return found{endpoint: s.endpoint, vars: m.Vars, known: true}
+			}
+		}
+	}
+	return found{}
+}
+
+// has tells whether a path can be one of the route's. For routes without a
+// mux route, it is one of them then.
+func (s *shape) has(path string) bool {
+	if s.literal {
+		return path == s.prefix
+	}
+	if len(path) < len(s.prefix)+len(s.suffix) || !strings.HasPrefix(path, s.prefix) || !strings.HasSuffix(path, s.suffix) {
+		return false
+	}
+	middle := path[len(s.prefix) : len(path)-len(s.suffix)]
+	return !s.segment || middle != "" && !strings.Contains(middle, "/")
+}
+
+// shapeOf cuts a mux pattern at its variables.
+func shapeOf(pattern string) shape {
+	open, end := strings.IndexByte(pattern, '{'), strings.LastIndexByte(pattern, '}')
+	if open < 0 {
+		return shape{prefix: pattern, literal: true}
+	}
+	variable := pattern[open : end+1]
+	return shape{
+		prefix:  pattern[:open],
+		suffix:  pattern[end+1:],
+		segment: strings.Count(variable, "{") == 1 && !strings.Contains(variable, ":"),
+	}
+}
+
+// firstSegment is the path's text between its first two slashes.
+func firstSegment(path string) string {
+	if path == "" || path[0] != '/' {
+		return ""
+	}
+	if i := strings.IndexByte(path[1:], '/'); i >= 0 {
+		return path[1 : i+1]
+	}
+	return path[1:]
+}
+
+// splitVersion takes a leading version off a path. moby's routers take
+// /v{version:[0-9.]+}, Podman's /v{version:[0-9][0-9A-Za-z.-]*}; what either
+// takes is a version here.
+func splitVersion(path string) (version, rest string) {
+	if len(path) < 3 || path[:2] != "/v" || path[2] != '.' && (path[2] < '0' || path[2] > '9') {
+		return "", path
+	}
+	for i := 3; i < len(path); i++ {
+		c := path[i]
+		switch {
+		case c == '/':
+			return path[2:i], path[i:]
+		case c != '.' && c != '-' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z'):
+			return "", path
+		}
+	}
+	return "", path
+}
+
+// cleanPath is the path that a mux router redirects to, which it does unless
+// that is the path itself.
+func cleanPath(p string) string {
+	if p == "" {
+		return "/"
+	}
+	if p[0] != '/' {
+		p = "/" + p
+	}
+	if !strings.Contains(p, "//") && !strings.Contains(p, "/.") {
+		return p
+	}
+	clean := path.Clean(p)
+	if p[len(p)-1] == '/' && clean != "/" {
+		clean += "/"
+	}
+	return clean
+}
+
+// olderThan compares API versions number by number, as the Engine does
+// (moby: versions.compare): a part that is missing or is no number counts as 0.
+func olderThan(version, than string) bool {
+	for version != "" || than != "" {
+		var a, b string
+		a, version, _ = strings.Cut(version, ".")
+		b, than, _ = strings.Cut(than, ".")
+		if x, y := number(a), number(b); x != y {
+			return x < y
+		}
+	}
+	return false
+}
+
+func number(part string) int {
+	if part == "" {
+		return 0 // without the error, which costs an allocation
+	}
+	n, err := strconv.Atoi(part)
+	if err != nil {
+		return 0
+	}
+	return n
 }
