@@ -14,7 +14,8 @@ type Traits uint8
 
 const (
 	Streams  Traits = 1 << iota // the request's body is not read: it can be endless
-	Upgrades                    // the connection may become a raw stream
+	Upgrades                    // the connection may become a raw stream, by a 101
+	Hijacks                     // it may become one by a 200 too, as attach and exec start do without an Upgrade field
 	Warns                       // the answer has a place for warnings
 )
 
