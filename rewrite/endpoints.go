@@ -21,3 +21,20 @@ const (
 
 // reader turns one call into claims. It is named after its endpoint.
 type reader func(*call) error
+
+// Endpoints is every route whose calls are read. Of two rows that match, the
+// first is taken.
+var Endpoints = []Endpoint{
+	{"POST", "/containers/create", "container.create", containerCreate, Warns},
+	{"POST", "/containers/{name:.*}/start", "container.start", containerStart, 0},
+	{"POST", "/containers/{name:.*}/restart", "container.restart", containerRestart, 0},
+	{"POST", "/containers/{name:.*}/update", "container.update", containerUpdate, Warns},
+	{"POST", "/containers/{name:.*}/exec", "container.exec", containerExec, 0},
+	{"POST", "/containers/{name:.*}/attach", "container.attach", containerEnter, Streams | Upgrades},
+	{"GET", "/containers/{name:.*}/attach/ws", "container.attach", containerEnter, Streams | Upgrades},
+	{"GET", "/containers/{name:.*}/archive", "container.archive", containerEnter, 0},
+	{"PUT", "/containers/{name:.*}/archive", "container.archive", containerEnter, Streams},
+	{"POST", "/containers/{name:.*}/checkpoints", "container.checkpoint", containerCheckpoint, 0},
+	{"POST", "/exec/{id:.*}/start", "exec.start", nil, Streams | Upgrades}, // what it runs was read when the exec was created
+	{"POST", "/commit", "container.commit", containerCommit, 0},
+}

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/safesock/safesock/policy"
@@ -11,8 +13,8 @@ import (
 
 // Call is one request to the Engine, and what is known about it.
 type Call struct {
-	Match            // where it leads, from Route
-	URL    *url.URL  // its target, parsed
+	Match           // where it leads, from Route
+	URL    *url.URL // its target, parsed
 	Header http.Header
 	Body   []byte // whole; nil for endpoints that stream theirs
 
@@ -41,7 +43,12 @@ const (
 	AboutEngine    Subject = "engine"    // GET Name at the Engine, as in "/images/web:1/json", without a version
 	AboutPath      Subject = "path"      // the host's path Name, which is absolute
 	AboutInterface Subject = "interface" // whether the host has a network interface Name
-	AboutPort      Subject = "port"      // a port that is free on every one of the host's addresses, as in "tcp 127.0.0.1 ::1"
+	// AboutPort asks for a port that is free on every one of the host's
+	// addresses. Name is a protocol and the addresses, as in
+	// "tcp 127.0.0.1 ::1". A range behind them, as in "8000-8010", is where the
+	// port must be; "#2", "#3", … ask for one more than the same question with
+	// a lower number, or without one, was answered.
+	AboutPort Subject = "port"
 )
 
 // Answer is what the caller found out. The zero Answer is that there is no
@@ -85,19 +92,159 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return r.Message }
 
-// call is a Call while it is being read.
-type call struct{ Call }
-
 // Apply reads a call, lets the policy decide its claims, and edits what the
-// decisions change. The error is a *Refusal, and the Result's Outcomes tell
+// decisions change. What was edited is read and decided once more, and nothing
+// may change then. The error is a *Refusal, and the Result's Outcomes tell
 // then too what was found. A policy in observe mode edits and refuses nothing.
 func Apply(p *policy.Policy, c Call) (Result, error) {
-	return Result{Target: c.URL.RequestURI(), Body: c.Body}, nil
+	first := newCall(c)
+	first.run(p)
+	if len(first.questions) > 0 {
+		return Result{Ask: first.questions}, nil
+	}
+	result := first.result()
+	if first.refusal != nil {
+		return result, first.refusal
+	}
+	if !first.changed() {
+		return result, nil
+	}
+
+	edited, err := first.edited()
+	if err != nil {
+		return result, &Refusal{http.StatusInternalServerError, "safesock: " + err.Error()}
+	}
+	second := newCall(edited)
+	second.known = first.known
+	second.run(p)
+	if len(second.questions) > 0 {
+		return Result{Ask: second.questions}, nil
+	}
+	if second.refusal != nil {
+		return result, &Refusal{http.StatusInternalServerError, "safesock: what the policy makes of the call is refused by the policy: " +
+			strings.TrimPrefix(second.refusal.Message, "safesock: ")}
+	}
+	if second.changed() {
+		return result, &Refusal{http.StatusInternalServerError, "safesock: what the policy makes of the call would be changed again by the policy"}
+	}
+	result.Target, result.Body = first.target, edited.Body
+	return result, nil
 }
 
-// Warning is what a person should be told of an outcome, "" if nothing.
-func (o Outcome) Warning() string { return "" }
+// run reads the call, decides its claims and notes what has to change.
+func (c *call) run(p *policy.Policy) {
+	c.refuseForms()
+	if c.Endpoint != nil && c.Endpoint.read != nil && c.refusal == nil {
+		if err := c.Endpoint.read(c); err != nil {
+			c.refuse(http.StatusBadRequest, "%v", err)
+		}
+	}
+	if c.refusal == nil && len(c.questions) > 0 {
+		return
+	}
+	c.questions = nil
+	c.decide(p)
+	if p.Observe() {
+		c.observe()
+		return
+	}
+	if c.refusal == nil {
+		c.edit()
+	}
+}
 
-// Warn adds warnings to the JSON answer of an endpoint that has a place for
-// them. An answer that it cannot read is returned as it came.
-func Warn(e *Endpoint, answer []byte, warnings []string) []byte { return answer }
+// decide gives each claim its decision. The call itself is the first claim; it
+// is of interest only if it is not simply allowed.
+func (c *call) decide(p *policy.Policy) {
+	about := policy.Call{
+		Method: c.Method, Path: c.Path, Version: c.Version, Known: c.Known,
+		Container: c.container, Compose: c.compose, Client: c.Client,
+		Time: c.Time, Interface: c.Interface,
+	}
+	if c.Endpoint != nil {
+		about.Endpoint = c.Endpoint.Name
+	}
+	itself := &claim{Claim: policy.API{}, decision: p.Decide(&about, policy.API{})}
+	for _, cl := range c.claims {
+		cl.decision = p.Decide(&about, cl.Claim)
+	}
+	if itself.decision.Action != policy.Allow {
+		c.claims = append([]*claim{itself}, c.claims...)
+	}
+}
+
+// edit makes the decisions come true.
+func (c *call) edit() {
+	for _, cl := range c.claims {
+		switch {
+		case cl.decision.Action == policy.Deny, !c.met(cl) && cl.edit == nil:
+			c.refusal = &Refusal{http.StatusForbidden, c.denial(cl)}
+			return
+		}
+	}
+	for _, cl := range c.claims {
+		if !c.met(cl) {
+			cl.after = cl.edit(cl.decision)
+		}
+	}
+	for _, then := range c.then {
+		then()
+	}
+	if c.refusal == nil && len(c.questions) > 0 {
+		c.edits, c.target = nil, c.URL.RequestURI()
+	}
+}
+
+// met tells whether a claim already is what the policy wants it to be.
+func (c *call) met(cl *claim) bool {
+	switch cl.decision.Action {
+	case policy.Allow, policy.Warn:
+		return true
+	case policy.Bind:
+		port, ok := cl.Claim.(policy.Port)
+		return ok && slices.ContainsFunc(cl.decision.To, func(to netip.Addr) bool { return to.String() == port.IP })
+	case policy.Replace:
+		mount, ok := cl.Claim.(policy.Mount)
+		return ok && mount.Source == c.Listen
+	}
+	return false
+}
+
+// observe turns a refusal into an outcome.
+func (c *call) observe() {
+	if c.refusal == nil {
+		return
+	}
+	reason := strings.TrimPrefix(c.refusal.Message, "safesock: ")
+	c.claims = append(c.claims, &claim{Claim: policy.API{}, decision: policy.Decision{Reason: reason}})
+	c.refusal = nil
+}
+
+// refuseForms refuses a body that Engines would take for parameters of the
+// query: net/http puts them before those of the target.
+func (c *call) refuseForms() {
+	if c.Endpoint == nil {
+		return
+	}
+	length := c.Header.Get("Content-Length")
+	if len(c.Body) == 0 && (length == "0" || c.Endpoint.Traits&Streams == 0) {
+		return
+	}
+	for _, kind := range c.Header.Values("Content-Type") {
+		if strings.Contains(strings.ToLower(kind), "form") {
+			c.refuse(http.StatusUnsupportedMediaType, "a body of the Content-Type %q is not read by this endpoint; send application/json", kind)
+		}
+	}
+}
+
+func (c *call) changed() bool {
+	return len(c.edits) > 0 || c.target != c.URL.RequestURI()
+}
+
+func (c *call) result() Result {
+	r := Result{Target: c.URL.RequestURI(), Body: c.Body, Container: c.container, Compose: c.compose}
+	for _, cl := range c.claims {
+		r.Outcomes = append(r.Outcomes, Outcome{cl.Claim, cl.pointer, cl.decision, cl.before, cl.after})
+	}
+	return r
+}

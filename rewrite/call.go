@@ -1,0 +1,221 @@
+package rewrite
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/safesock/safesock/policy"
+)
+
+// call is a Call while it is being read. A reader takes it apart: it looks at
+// the body, the query and what the Engine says, and adds claims. What is wrong
+// is kept by refuse, and what is missing by ask, so that readers read on and
+// find all that has to be asked.
+type call struct {
+	Call
+	container policy.Container // what the call says about the container it is about
+	compose   policy.Compose
+
+	claims []*claim
+	then   []func() // changes that no decision asks for, made after those that one does
+	held   string   // how the claims of a container that exists can be changed
+
+	questions []Question
+	known     map[Question]Answer // what answers tell besides what was asked
+	refusal   *Refusal
+
+	edits  []edit
+	target string // the request target to send
+}
+
+// claim is a policy.Claim, where it was made, and what came of it.
+type claim struct {
+	policy.Claim
+	at      value  // what makes the claim, in the body or an answer
+	pointer string // for what is not in a JSON text, as in "?networkmode"
+	before  string // the same
+	after   string // what is sent instead
+
+	// edit makes a decision to bind or replace come true, and gives the JSON
+	// text that is sent instead. Without it such a decision refuses the call.
+	edit func(policy.Decision) string
+	held string // how the claim can be changed, where it cannot be edited
+
+	decision policy.Decision
+}
+
+func newCall(c Call) *call {
+	return &call{Call: c, known: map[Question]Answer{}, target: c.URL.RequestURI()}
+}
+
+// claim adds a claim that is made by a value.
+func (c *call) claim(what policy.Claim, at value) *claim {
+	cl := &claim{Claim: what, at: at, before: at.raw(), held: c.held}
+	if at.doc == nil || at.doc.name == "" {
+		cl.pointer = at.pointer()
+	}
+	cl.after = cl.before
+	c.claims = append(c.claims, cl)
+	return cl
+}
+
+// refuse keeps the first reason why the call must not be forwarded.
+func (c *call) refuse(status int, format string, args ...any) {
+	if c.refusal == nil {
+		c.refusal = &Refusal{Status: status, Message: "safesock: " + fmt.Sprintf(format, args...)}
+	}
+}
+
+// body is the call's JSON body, absent if there is none. It must be an object.
+func (c *call) body() value {
+	if len(c.Body) == 0 {
+		return value{}
+	}
+	for _, coding := range c.Header.Values("Content-Encoding") {
+		if !strings.EqualFold(coding, "identity") {
+			c.refuse(http.StatusUnsupportedMediaType, "a body with Content-Encoding %q cannot be read; send it as it is", coding)
+			return value{}
+		}
+	}
+	return c.document("", c.Body, http.StatusBadRequest)
+}
+
+// document scans a JSON object. Its name is "" for the call's own body.
+func (c *call) document(name string, src []byte, status int) value {
+	prefix := ""
+	if name != "" {
+		prefix = name + ": "
+	}
+	nodes, err := scan(src)
+	if err != nil {
+		c.refuse(status, "%s%v", prefix, err)
+		return value{}
+	}
+	doc := &document{name: name, src: src, nodes: nodes}
+	doc.refuse = func(pointer, problem string) {
+		if pointer != "" {
+			pointer += ": "
+		}
+		c.refuse(status, "%s%s%s", prefix, pointer, problem)
+	}
+	root := value{doc, 0}.orAbsent()
+	if !root.absent() {
+		root.is('{', "an object")
+	}
+	return root
+}
+
+// query is a parameter of the call's query, "" if it has none. Engines do not
+// agree on which one counts if there are several.
+func (c *call) query(name string) string {
+	var found []string
+	for key, values := range c.URL.Query() {
+		if strings.EqualFold(key, name) {
+			found = append(found, values...)
+		}
+	}
+	slices.Sort(found)
+	found = slices.Compact(found)
+	if len(found) > 1 {
+		c.refuse(http.StatusBadRequest, "?%s appears twice", name)
+	}
+	return strings.Join(found, "")
+}
+
+// ask looks up an answer. Without one the question is kept, for another Apply.
+func (c *call) ask(about Subject, name string) (Answer, bool) {
+	q := Question{about, name}
+	a, ok := c.known[q]
+	if !ok {
+		a, ok = c.Answers[q]
+	}
+	if !ok {
+		if !slices.Contains(c.questions, q) {
+			c.questions = append(c.questions, q)
+		}
+		return Answer{}, false
+	}
+	if a.Err != "" {
+		c.refuse(http.StatusBadGateway, "%s %s: %s", about, name, a.Err)
+		return Answer{}, false
+	}
+	return a, true
+}
+
+// engine is the object that the Engine answers to GET, absent if there is no
+// such thing or if it is not known yet.
+func (c *call) engine(path string) value {
+	a, ok := c.ask(AboutEngine, path)
+	switch {
+	case !ok || a.Status == http.StatusNotFound:
+		return value{}
+	case a.Status != http.StatusOK:
+		c.refuse(http.StatusBadGateway, "the Engine answered %d to GET %s, which the policy needs to know", a.Status, path)
+		return value{}
+	}
+	return c.document("the Engine's answer to GET "+path, a.Body, http.StatusBadGateway)
+}
+
+// pin makes the call name its object, the path's variable, by the Engine's id.
+// The rest of the target stays as it came.
+func (c *call) pin(variable, id string) {
+	name := c.Vars[variable]
+	if id == "" || id == name {
+		return
+	}
+	c.then = append(c.then, func() {
+		_, behind, _ := strings.Cut(c.Endpoint.Path, "{"+variable)
+		behind = behind[strings.IndexByte(behind, '}')+1:]
+		raw, query, found := strings.Cut(c.target, "?")
+		end := len(c.URL.Path) - len(behind)
+		start := end - len(name)
+		if strings.Contains(behind, "{") || start < 0 || c.URL.Path[start:end] != name {
+			c.refuse(http.StatusInternalServerError, "%s: cannot put an id in the place of %q", c.URL.Path, name)
+			return
+		}
+		c.target = raw[:rawOffset(raw, start)] + id + raw[rawOffset(raw, end):]
+		if found {
+			c.target += "?" + query
+		}
+	})
+}
+
+// rawOffset is where the byte of a decoded path stands in the raw one.
+func rawOffset(raw string, decoded int) int {
+	at := 0
+	for ; decoded > 0; decoded-- {
+		if raw[at] == '%' {
+			at += 2
+		}
+		at++
+	}
+	return at
+}
+
+// edited is the call as it is to be sent.
+func (c *call) edited() (Call, error) {
+	next := c.Call
+	if len(c.edits) > 0 {
+		body, err := splice(c.Body, c.edits)
+		if err != nil {
+			return next, err
+		}
+		next.Body = body
+	}
+	if c.target == c.URL.RequestURI() {
+		return next, nil
+	}
+	target, err := url.ParseRequestURI(c.target)
+	if err != nil {
+		return next, err
+	}
+	next.URL = target
+	next.Match, err = Route(c.Method, target)
+	if err == nil && next.Endpoint != c.Endpoint {
+		err = fmt.Errorf("%s: leads elsewhere than %s", c.target, c.URL.RequestURI())
+	}
+	return next, err
+}

@@ -1,0 +1,224 @@
+package rewrite
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/safesock/safesock/policy"
+)
+
+// Warning is what a person should be told of an outcome, "" if nothing. The
+// docker command prints it behind "WARNING: ".
+func (o Outcome) Warning() string {
+	d := o.Decision
+	switch d.Action {
+	case policy.Allow:
+		return ""
+	case policy.Warn:
+		return "safesock: " + subject(o.Claim) + " " + happens(o.Claim) + because(d, "")
+	case policy.Replace:
+		m, ok := o.Claim.(policy.Mount)
+		if !ok || o.Before == o.After && !o.pending() {
+			return ""
+		}
+		return fmt.Sprintf("safesock: the mount on %s %s safesock's own socket instead of the Engine's%s", m.Target, o.would("is"), because(d, ""))
+	case policy.Bind:
+		p, ok := o.Claim.(policy.Port)
+		if !ok || o.Before == o.After && !o.pending() {
+			return ""
+		}
+		var places []string
+		for _, to := range d.To {
+			places = append(places, place(to.String(), p.Host))
+		}
+		return fmt.Sprintf("safesock: %s %s published on %s instead of %s%s", portName(p), o.would("is"),
+			strings.Join(places, " and "), published(p), because(d, widen(p)))
+	default: // seen in observe mode only
+		return "safesock: " + subject(o.Claim) + " would be refused" + because(d, "")
+	}
+}
+
+// pending tells whether the outcome is only what would be done.
+func (o Outcome) pending() bool {
+	switch claim := o.Claim.(type) {
+	case policy.Port:
+		for _, to := range o.Decision.To {
+			if to.String() == claim.IP {
+				return false
+			}
+		}
+		return o.Before == o.After
+	case policy.Mount:
+		return o.Before == o.After && claim.Engine
+	}
+	return false
+}
+
+func (o Outcome) would(is string) string {
+	if o.pending() {
+		return "would be"
+	}
+	return is
+}
+
+// denial is the message of a claim that refuses its call.
+func (c *call) denial(cl *claim) string {
+	advice := cl.held
+	if advice == "" {
+		if p, ok := cl.Claim.(policy.Port); ok && p.Bindable && scopeless(p.IP) {
+			advice = "name an address, as in -p 127.0.0.1:" + portFlag(p)
+		}
+	}
+	return "safesock: " + subject(cl.Claim) + " may not " + infinitive(cl.Claim) + because(cl.decision, advice)
+}
+
+// because names the rule, and adds what its author says, or else the advice.
+func because(d policy.Decision, advice string) string {
+	text := " (" + d.Rule.String() + ")"
+	if d.Reason != "" {
+		text += ": " + d.Reason
+	}
+	switch {
+	case d.Message != "":
+		return text + "; " + d.Message
+	case advice != "":
+		return text + "; " + advice
+	}
+	return text
+}
+
+// subject is what a claim is about, at the start of a sentence.
+func subject(claim policy.Claim) string {
+	switch claim := claim.(type) {
+	case policy.Port:
+		return portName(claim)
+	case policy.Network:
+		if claim.Name == "" || claim.Name == claim.Mode {
+			return "the " + claim.Mode + " network"
+		}
+		return fmt.Sprintf("the network %s (%s)", claim.Name, claim.Mode)
+	case policy.Mount:
+		return claim.Source
+	case policy.Privilege:
+		return strings.TrimSpace(claim.Name + " " + claim.Value)
+	}
+	return "this call"
+}
+
+// happens tells what a claim does, after its subject.
+func happens(claim policy.Claim) string {
+	switch claim := claim.(type) {
+	case policy.Port:
+		return "is published on " + published(claim)
+	case policy.Network:
+		return "is used, past published ports"
+	case policy.Mount:
+		if claim.Engine {
+			return "is mounted on " + claim.Target + ", and gives access to a container engine"
+		}
+		return "is mounted on " + claim.Target
+	case policy.Privilege:
+		return "is granted, and reaches past the container"
+	}
+	return "was let through"
+}
+
+// infinitive is what a claim may not do.
+func infinitive(claim policy.Claim) string {
+	switch claim := claim.(type) {
+	case policy.Port:
+		return "be published on " + published(claim)
+	case policy.Network:
+		return "be used"
+	case policy.Mount:
+		return "be mounted on " + claim.Target
+	case policy.Privilege:
+		return "be granted"
+	}
+	return "be made"
+}
+
+// portName is a container's port as docker writes it.
+func portName(p policy.Port) string {
+	if p.Container == 0 {
+		return "a " + p.Protocol + " port"
+	}
+	return fmt.Sprintf("%d/%s", p.Container, p.Protocol)
+}
+
+// published is where a port is asked to be published.
+func published(p policy.Port) string {
+	if scopeless(p.IP) {
+		return "every interface"
+	}
+	return place(p.IP, p.Host)
+}
+
+// scopeless tells whether an address stands for all of the host's.
+func scopeless(ip string) bool {
+	addr, err := netip.ParseAddr(ip)
+	return err != nil || addr.IsUnspecified()
+}
+
+func place(ip, host string) string {
+	if strings.Contains(ip, ":") {
+		ip = "[" + ip + "]"
+	}
+	if host == "" {
+		return "a free port of " + ip
+	}
+	return ip + ":" + host
+}
+
+// portFlag is what docker's -p takes behind the address.
+func portFlag(p policy.Port) string {
+	flag := fmt.Sprintf("%s:%d", p.Host, p.Container)
+	if p.Protocol != "tcp" {
+		flag += "/" + p.Protocol
+	}
+	return flag
+}
+
+// widen tells how to get a port published that was asked for without address.
+func widen(p policy.Port) string {
+	if p.IP != "" || p.Container == 0 {
+		return "to publish it wider, add a rule"
+	}
+	return "to publish it wider, name an address (-p 0.0.0.0:" + portFlag(p) + ") or add a rule"
+}
+
+// Warn adds warnings to the JSON answer of an endpoint that has a place for
+// them. An answer that it cannot read is returned as it came.
+func Warn(e *Endpoint, answer []byte, warnings []string) []byte {
+	if e == nil || e.Traits&Warns == 0 || len(warnings) == 0 {
+		return answer
+	}
+	c := &call{Call: Call{Body: answer}}
+	root := c.document("", answer, 0)
+	list := root.member("Warnings")
+	if c.refusal != nil || root.absent() {
+		return answer
+	}
+	var text bytes.Buffer
+	for i, w := range warnings {
+		if i > 0 {
+			text.WriteString(",")
+		}
+		text.WriteString(quote(w))
+	}
+	switch {
+	case list.orAbsent().absent():
+		c.set(root, "Warnings", "["+text.String()+"]")
+	case list.node().kind != '[':
+		return answer
+	default:
+		c.insert(list, text.String())
+	}
+	warned, err := splice(answer, c.edits)
+	if err != nil {
+		return answer
+	}
+	return warned
+}
