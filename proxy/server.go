@@ -2,16 +2,20 @@ package proxy
 
 import (
 	"context"
-	"io/fs"
+	"errors"
 	"log/slog"
 	"net"
+	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/safesock/safesock/policy"
 )
 
-// Server guards one Engine.
+// Server guards one Engine. Its policy has to be set before it serves.
 type Server struct {
 	Upstream  string        // path of the Engine's socket
 	Listen    string        // path of safesock's own socket, as containers should mount it
@@ -20,28 +24,132 @@ type Server struct {
 	BodyLimit int64         // bytes of an intercepted body; 0 means 16 MiB
 	Drain     time.Duration // how long open exchanges may take once the context is done; 0 means 10 s
 
-	policy atomic.Pointer[policy.Policy]
+	policy   atomic.Pointer[policy.Policy]
+	engine   *http.Client
+	draining atomic.Bool
+
+	mu          sync.Mutex
+	connections map[*connection]struct{}
 }
 
 // SetPolicy puts a policy in force for every call that begins from now on.
 func (s *Server) SetPolicy(p *policy.Policy) { s.policy.Store(p) }
 
 // Serve accepts clients until the context is done, lets open exchanges end,
-// and closes the listener. Tunnels that outlast Drain are cut, and Serve says
-// how many.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error { return nil }
+// and closes the listener. What outlasts Drain is cut, and logged.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	s.engine = engineClient(s.Upstream)
+	defer s.engine.CloseIdleConnections()
+	s.connections = map[*connection]struct{}{}
+	var clients errgroup.Group
+	var listening errgroup.Group
+	stopped := make(chan struct{})
+	listening.Go(func() error { return s.accept(l, &clients, stopped) })
+	listening.Go(func() error {
+		select {
+		case <-ctx.Done():
+			return l.Close()
+		case <-stopped:
+			return nil
+		}
+	})
+	err := listening.Wait()
+	s.drain(&clients)
+	if ctx.Err() != nil && errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
 
-// Listen makes a Unix socket at path, in a folder that it makes if missing.
-// A socket that another process answers on is refused; a stale one is
-// replaced. The mode is the socket's; group "" leaves its group alone.
-func Listen(path string, mode fs.FileMode, group string) (net.Listener, error) { return nil, nil }
+// accept takes clients until the listener is closed.
+func (s *Server) accept(l net.Listener, clients *errgroup.Group, stopped chan struct{}) error {
+	defer close(stopped)
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			var temporary interface{ Temporary() bool }
+			if errors.As(err, &temporary) && temporary.Temporary() {
+				s.log().Error("a client could not be accepted", slog.Any("error", err))
+				time.Sleep(50 * time.Millisecond)
+				continue
+			}
+			return err
+		}
+		c, err := newConnection(s, conn.(*net.UnixConn))
+		if err != nil {
+			s.log().Error("a client was turned away", slog.Any("error", err))
+			conn.Close()
+			continue
+		}
+		s.add(c)
+		clients.Go(func() error {
+			defer s.remove(c)
+			c.serve()
+			return nil
+		})
+	}
+}
 
-// Audit is the log of intercepted calls: one JSON object a line.
-type Audit struct{}
+// drain ends idle connections, waits for busy ones, and cuts those that take
+// too long.
+func (s *Server) drain(clients *errgroup.Group) {
+	s.draining.Store(true)
+	s.each(func(c *connection) {
+		if c.phase.CompareAndSwap(idle, closing) {
+			c.client.Close()
+		}
+	})
+	cut := time.AfterFunc(s.drainTime(), func() {
+		n := 0
+		s.each(func(c *connection) {
+			c.client.Close()
+			n++
+		})
+		if n > 0 {
+			s.log().Warn("exchanges that did not end were cut", slog.Int("count", n), slog.Duration("after", s.drainTime()))
+		}
+	})
+	_ = clients.Wait() // serve gives no errors
+	cut.Stop()
+}
 
-// OpenAudit opens path for appending, 0600, or standard output for "-".
-func OpenAudit(path string) (*Audit, error) { return nil, nil }
+func (s *Server) add(c *connection) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.connections[c] = struct{}{}
+}
 
-// Reopen opens the path again, after a log rotation moved the file away. If
-// that fails the old file stays in use.
-func (a *Audit) Reopen() error { return nil }
+func (s *Server) remove(c *connection) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.connections, c)
+}
+
+func (s *Server) each(do func(*connection)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.connections {
+		do(c)
+	}
+}
+
+func (s *Server) log() *slog.Logger {
+	if s.Log == nil {
+		return slog.Default()
+	}
+	return s.Log
+}
+
+func (s *Server) bodyLimit() int64 {
+	if s.BodyLimit == 0 {
+		return 16 << 20
+	}
+	return s.BodyLimit
+}
+
+func (s *Server) drainTime() time.Duration {
+	if s.Drain == 0 {
+		return 10 * time.Second
+	}
+	return s.Drain
+}

@@ -1,0 +1,196 @@
+package proxy
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/safesock/safesock/rewrite"
+)
+
+// answers moves the Engine's bytes, until one of both sides ends.
+func (c *connection) answers() error {
+	defer close(c.answered)
+	for {
+		more, err := c.answer()
+		if err != nil || !more {
+			return err
+		}
+	}
+}
+
+// answer moves one answer, and everything after it if the connection became a
+// raw stream. It tells whether the connection can carry another.
+func (c *connection) answer() (more bool, err error) {
+	if len(c.engine.pending) == 0 {
+		err = c.engine.fill()
+	}
+	var q question
+	select {
+	case q = <-c.asked:
+	default: // the Engine hung up, or speaks out of turn
+		c.client.Close()
+		return false, err
+	}
+	h, err := c.answerHead(q)
+	if err != nil {
+		c.client.Close()
+		return false, err
+	}
+	if becomesRaw(h, q) {
+		q.intercepted.answered(c.server, h.status, "")
+		return false, c.rawAnswers(h)
+	}
+	if h.status == http.StatusSwitchingProtocols {
+		c.client.Close()
+		return false, errSwitched
+	}
+	how := h.answerFraming(q.head)
+	if q.intercepted != nil {
+		err = c.tell(h, how, q.intercepted)
+	} else {
+		err = relay(c.client, c.engine, h, how, chunks{extensions: true})
+	}
+	if err != nil || how == byClose || c.done() {
+		c.client.Close()
+		return false, err
+	}
+	c.answered <- nextRequest
+	return true, nil
+}
+
+// answerHead waits for the head of the final answer and passes informational
+// ones on. If the Engine ends before, the client is told here.
+func (c *connection) answerHead(q question) (head, error) {
+	for {
+		raw, err := c.engine.head()
+		if err != nil {
+			c.explainEnd(q, err)
+			return head{}, err
+		}
+		h, err := parseAnswer(raw)
+		if err != nil {
+			c.explainEnd(q, err)
+			return head{}, fmt.Errorf("the Engine's answer: %w", err)
+		}
+		switch {
+		case h.status >= 200 || h.status == http.StatusSwitchingProtocols:
+			return h, nil
+		case h.status == http.StatusContinue && q.continued:
+			q.continued = false
+			c.engine.use(len(raw))
+		default:
+			if err := send(c.client, c.engine, len(raw)); err != nil {
+				return head{}, err
+			}
+		}
+	}
+}
+
+// errorBody is {"message": reason}, as the Engine says it.
+func errorBody(reason string) []byte {
+	body, err := json.Marshal(map[string]string{"message": reason})
+	if err != nil {
+		panic(err) // a string can always be encoded
+	}
+	return append(body, '\n')
+}
+
+// explainEnd tells a client that still waits why there will be no answer.
+func (c *connection) explainEnd(q question, err error) {
+	status, reason := http.StatusBadGateway, "the Engine at "+c.server.Upstream+" hung up without an answer"
+	if failure := c.failure.Load(); failure != nil {
+		status, reason = statusOf(*failure)
+	} else if !isClosed(err) {
+		reason = "the Engine's answer is not HTTP: " + err.Error()
+	}
+	if q.intercepted != nil {
+		q.intercepted.answered(c.server, status, "")
+	}
+	_, _ = c.client.Write(errorAnswer(status, reason, q.head, true))
+}
+
+// becomesRaw tells whether both sides stop speaking HTTP after this answer:
+// it was upgraded, or is a hijack as the Engine does it without Upgrade.
+func becomesRaw(h head, q question) bool {
+	if q.intercepted == nil || q.intercepted.endpoint == nil {
+		return false
+	}
+	traits := q.intercepted.endpoint.Traits
+	switch h.status {
+	case http.StatusSwitchingProtocols:
+		return traits&rewrite.Upgrades != 0
+	case http.StatusOK:
+		return traits&rewrite.Hijacks != 0 && h.length < 0 && !h.chunked &&
+			(string(h.contentType) == "application/vnd.docker.raw-stream" ||
+				string(h.contentType) == "application/vnd.docker.multiplexed-stream")
+	}
+	return false
+}
+
+// rawAnswers moves the head of a hijack, by itself since docker-py loses stream
+// bytes that come with it, and then all that follows.
+func (c *connection) rawAnswers(h head) error {
+	err := send(c.client, c.engine, len(h.raw))
+	if err == nil {
+		c.answered <- rawStream
+		err = moveAll(c.client, c.engine)
+	}
+	if err != nil || c.engine.gone() {
+		c.client.Close()
+		return err
+	}
+	return c.client.CloseWrite()
+}
+
+var errSwitched = errors.New("the Engine switched protocols unasked")
+
+// maxAnswer bounds the answers that warnings are added to. A longer one is
+// passed on as it came.
+const maxAnswer = 1 << 20
+
+// tell passes on the answer to an intercepted call. What the policy did is
+// added to its warnings, if it has any; the log gets its status and, where a
+// container was made, the id.
+func (c *connection) tell(h head, how framing, x *intercepted) error {
+	if h.status >= 300 || x.endpoint == nil || x.endpoint.Traits&rewrite.Warns == 0 {
+		x.answered(c.server, h.status, "")
+		return relay(c.client, c.engine, h, how, chunks{extensions: true})
+	}
+	n, body, err := c.engine.message(h, how, maxAnswer)
+	if err != nil && err != errTooLong {
+		return err
+	}
+	x.answered(c.server, h.status, idIn(body))
+	told := rewrite.Warn(x.endpoint, body, x.warnings)
+	if bytes.Equal(told, body) {
+		return relay(c.client, c.engine, h, how, chunks{extensions: true})
+	}
+	_, err = c.client.Write(append(withLength(h.raw, len(told)), told...))
+	c.engine.use(n)
+	return err
+}
+
+// idIn gives the id of what the Engine made.
+func idIn(answer []byte) string {
+	var made struct{ ID string }
+	_ = json.Unmarshal(answer, &made) // an answer without an id has none to log
+	return made.ID
+}
+
+// errorAnswer is an answer of safesock's own, in the Engine's form.
+func errorAnswer(status int, reason string, toHEAD, last bool) []byte {
+	body := errorBody(reason)
+	answer := fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n",
+		status, http.StatusText(status), len(body))
+	if last {
+		answer = append(answer, "Connection: close\r\n"...)
+	}
+	answer = append(answer, "\r\n"...)
+	if toHEAD {
+		return answer
+	}
+	return append(answer, body...)
+}

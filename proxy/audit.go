@@ -1,0 +1,218 @@
+package proxy
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite"
+)
+
+// Audit is the log of intercepted calls: one JSON object a line, a CallRecord
+// before a call is forwarded and an AnswerRecord once the Engine has answered.
+// A nil *Audit keeps no log.
+type Audit struct {
+	path string
+
+	mu   sync.Mutex
+	file *os.File
+	torn bool // the last line was not written whole
+}
+
+// CallRecord is the first line about a call, written before it is forwarded.
+type CallRecord struct {
+	Time      time.Time        `json:"time"`
+	Record    string           `json:"record"` // "call"
+	ID        string           `json:"id"`     // the same in the call's AnswerRecord
+	Endpoint  string           `json:"endpoint,omitempty"`
+	Method    string           `json:"method"`
+	Path      string           `json:"path"` // decoded, without version and query
+	Version   string           `json:"version,omitempty"`
+	Client    ClientRecord     `json:"client"`
+	Container *ContainerRecord `json:"container,omitempty"`
+	Compose   *ComposeRecord   `json:"compose,omitempty"`
+	Claims    []ClaimRecord    `json:"claims"`
+	Observe   bool             `json:"observe,omitempty"` // the policy only reports: nothing was changed or refused
+	Refused   string           `json:"refused,omitempty"` // what the client was told, if the call was not forwarded
+}
+
+// ClientRecord is who made a call.
+type ClientRecord struct {
+	UID     int    `json:"uid"`
+	User    string `json:"user,omitempty"`
+	GID     int    `json:"gid"`
+	PID     int    `json:"pid"`
+	Command string `json:"command,omitempty"`
+}
+
+// ContainerRecord is what a call says of the container it is about.
+type ContainerRecord struct {
+	Name  string `json:"name,omitempty"`
+	Image string `json:"image,omitempty"`
+}
+
+// ComposeRecord is what Compose's labels say.
+type ComposeRecord struct {
+	Project string `json:"project,omitempty"`
+	Service string `json:"service,omitempty"`
+	Files   string `json:"files,omitempty"`
+}
+
+// ClaimRecord is one claim and what came of it.
+type ClaimRecord struct {
+	Kind    policy.Kind     `json:"kind"`
+	Claim   policy.Claim    `json:"claim"`
+	Pointer string          `json:"pointer"` // JSON pointer in the body, "?name" for a query parameter, "" for the call itself
+	Before  json.RawMessage `json:"before,omitempty"`
+	After   json.RawMessage `json:"after,omitempty"` // as forwarded; left out if nothing changed
+	Action  string          `json:"action"`
+	Rule    string          `json:"rule"` // kind, name, file and line: port "no wildcard", policy.hcl:12
+	Reason  string          `json:"reason,omitempty"`
+}
+
+// AnswerRecord is the second line about a call.
+type AnswerRecord struct {
+	Time   time.Time `json:"time"`
+	Record string    `json:"record"` // "answer"
+	ID     string    `json:"id"`
+	Status int       `json:"status"`              // the Engine's, or safesock's 502 if the Engine gave none
+	Made   string    `json:"container,omitempty"` // id of the container that was made
+}
+
+// OpenAudit opens path for appending, 0600, or standard output for "-".
+func OpenAudit(path string) (*Audit, error) {
+	a := &Audit{path: path}
+	return a, a.Reopen()
+}
+
+// Reopen opens the path again, after a log rotation moved the file away. If
+// that fails the old file stays in use.
+func (a *Audit) Reopen() error {
+	if a == nil {
+		return nil
+	}
+	file := os.Stdout
+	if a.path != "-" {
+		var err error
+		if file, err = os.OpenFile(a.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600); err != nil {
+			return err
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.file != nil && a.file != os.Stdout {
+		a.file.Close()
+	}
+	a.file, a.torn = file, false
+	return nil
+}
+
+// Close closes the log.
+func (a *Audit) Close() error {
+	if a == nil || a.file == os.Stdout {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.file.Close()
+}
+
+// call writes the record of a call and what came of it, and gives its id.
+func (a *Audit) call(call rewrite.Call, result rewrite.Result, refusal error, observe bool) (id string, err error) {
+	if a == nil {
+		return "", nil
+	}
+	record := CallRecord{
+		Time:    call.Time.UTC(),
+		Record:  "call",
+		ID:      rand.Text()[:16],
+		Method:  call.Method,
+		Path:    call.Path,
+		Version: call.Version,
+		Client: ClientRecord{
+			UID: call.Client.UID, User: call.Client.User, GID: call.Client.GID,
+			PID: call.Client.PID, Command: call.Client.Command,
+		},
+		Claims:  make([]ClaimRecord, 0, len(result.Outcomes)),
+		Observe: observe,
+	}
+	if call.Endpoint != nil {
+		record.Endpoint = call.Endpoint.Name
+	}
+	if c := result.Container; c.Name != "" || c.Image != "" {
+		record.Container = &ContainerRecord{Name: c.Name, Image: c.Image}
+	}
+	if c := result.Compose; c != (policy.Compose{}) {
+		record.Compose = &ComposeRecord{Project: c.Project, Service: c.Service, Files: c.Files}
+	}
+	for _, o := range result.Outcomes {
+		record.Claims = append(record.Claims, claimRecord(o))
+	}
+	if refusal != nil {
+		_, record.Refused = statusOf(refusal)
+	}
+	return record.ID, a.write(record)
+}
+
+func claimRecord(o rewrite.Outcome) ClaimRecord {
+	r := ClaimRecord{
+		Kind:    o.Claim.Kind(),
+		Claim:   o.Claim,
+		Pointer: o.Pointer,
+		Before:  rawJSON(o.Before),
+		Action:  o.Decision.Action.String(),
+		Rule:    o.Decision.Rule.String(),
+		Reason:  o.Decision.Reason,
+	}
+	if o.After != o.Before {
+		r.After = rawJSON(o.After)
+	}
+	return r
+}
+
+// rawJSON gives JSON as it was written, and anything else as a JSON string.
+func rawJSON(text string) json.RawMessage {
+	if text == "" || json.Valid([]byte(text)) {
+		return json.RawMessage(text)
+	}
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		panic(err) // a string can always be encoded
+	}
+	return quoted
+}
+
+// answer writes what the Engine made of a call.
+func (a *Audit) answer(id string, status int, made string) error {
+	if a == nil {
+		return nil
+	}
+	return a.write(AnswerRecord{Time: time.Now().UTC(), Record: "answer", ID: id, Status: status, Made: made})
+}
+
+// write appends one line by one write.
+func (a *Audit) write(record any) error {
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(record); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.file == nil {
+		return errors.New("the log is not open")
+	}
+	b := line.Bytes()
+	if a.torn { // what is left of the last line must not spoil this one
+		b = append([]byte("\n"), b...)
+	}
+	n, err := a.file.Write(b)
+	a.torn = err != nil && (n > 0 || a.torn)
+	return err
+}

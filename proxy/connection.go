@@ -1,0 +1,256 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/safesock/safesock/rewrite"
+)
+
+// connection pairs one client with one connection to the Engine. Its requests
+// goroutine moves what the client sends, its answers goroutine what the Engine
+// sends. There is one exchange at a time: requests learns from answered that
+// it may send the next one, however early the client did.
+type connection struct {
+	server *Server
+	client *stream
+	engine *stream // nil until the first request
+	peer   peer
+
+	asked    chan question
+	answered chan verdict
+	answerer errgroup.Group
+	phase    atomic.Int32          // idle, busy or closing
+	failure  atomic.Pointer[error] // why a request was given up halfway, for the client
+}
+
+// The phases of a connection. Only an idle one is closed when serving ends.
+const (
+	idle int32 = iota
+	busy
+	closing
+)
+
+// question is what the answers goroutine has to know of a request.
+type question struct {
+	head        bool         // the method is HEAD: the answer has no body
+	continued   bool         // the client has had its 100 Continue
+	intercepted *intercepted // nil if the call was forwarded unread
+}
+
+// verdict is what an answer means for the client's next bytes.
+type verdict int
+
+const (
+	nextRequest verdict = iota
+	rawStream
+)
+
+func newConnection(s *Server, conn *net.UnixConn) (*connection, error) {
+	client, err := newStream(conn)
+	if err != nil {
+		return nil, err
+	}
+	p, err := peerOf(client.raw)
+	if err != nil {
+		return nil, err
+	}
+	return &connection{
+		server:   s,
+		client:   client,
+		peer:     p,
+		asked:    make(chan question, 1),
+		answered: make(chan verdict, 1),
+	}, nil
+}
+
+// serve moves bytes until both sides are done.
+func (c *connection) serve() {
+	err := c.requests()
+	if c.engine != nil {
+		if err != nil {
+			c.engine.Close()
+		}
+		err = errors.Join(err, c.answerer.Wait())
+		c.engine.Close()
+		c.engine.use(len(c.engine.pending))
+	}
+	c.client.Close()
+	c.client.use(len(c.client.pending))
+	if err != nil && !isClosed(err) {
+		c.server.log().Debug("connection ended", slog.Any("error", err), slog.Int("pid", c.peer.pid))
+	}
+}
+
+// requests moves the client's bytes. After an error the Engine is hung up on;
+// without one the answers goroutine ends by itself.
+func (c *connection) requests() error {
+	for open := false; ; {
+		if len(c.client.pending) == 0 {
+			if err := c.client.fill(); err == io.EOF {
+				return c.clientEnded()
+			} else if err != nil {
+				return err
+			}
+		}
+		if open {
+			switch v, ok := <-c.answered; {
+			case !ok:
+				return nil
+			case v == rawStream:
+				if err := moveAll(c.engine, c.client); err != nil {
+					return c.ended(err)
+				}
+				return c.clientEnded()
+			}
+		}
+		if !c.phase.CompareAndSwap(idle, busy) {
+			return net.ErrClosed
+		}
+		raw, err := c.client.head()
+		if err != nil {
+			return c.refuse(err)
+		}
+		if open, err = c.exchange(raw); err != nil {
+			return err
+		}
+		if !open && c.done() {
+			return nil
+		}
+	}
+}
+
+// done marks the end of an exchange, and tells whether the connection has to
+// end with it.
+func (c *connection) done() bool {
+	c.phase.Store(idle)
+	return c.server.draining.Load() && c.phase.CompareAndSwap(idle, closing)
+}
+
+// errHandled ends a connection whose client has been told why.
+var errHandled = fmt.Errorf("refused: %w", io.EOF)
+
+// refuse answers a request that goes no further and ends the connection, whose
+// next bytes could be anything.
+func (c *connection) refuse(reason error) error {
+	if isClosed(reason) {
+		return c.clientEnded()
+	}
+	status, words := statusOf(reason)
+	c.server.log().Debug("refused", slog.Any("reason", reason), slog.Int("pid", c.peer.pid))
+	_, err := c.client.Write(errorAnswer(status, words, false, true))
+	if err == nil {
+		err = c.client.CloseWrite()
+	}
+	if err != nil {
+		return err
+	}
+	// A socket that is closed with bytes unread resets the client, which might
+	// not have read its answer yet.
+	if err := c.client.SetReadDeadline(time.Now().Add(lingerTime)); err != nil {
+		return err
+	}
+	for left := lingerBytes; left > 0; {
+		c.client.use(len(c.client.pending))
+		if err := c.client.fill(); err != nil {
+			return errHandled
+		}
+		left -= len(c.client.pending)
+	}
+	return errHandled
+}
+
+// How long, and for how much, a refused client is listened to before its
+// socket is closed; net/http has similar bounds.
+const (
+	lingerTime  = time.Second
+	lingerBytes = 4 << 20
+)
+
+// exchange sends one request to the Engine, or answers it here. It tells
+// whether the Engine owes an answer.
+func (c *connection) exchange(raw []byte) (open bool, err error) {
+	h, err := parseRequest(raw)
+	if err != nil {
+		return false, c.refuse(err)
+	}
+	target, err := url.ParseRequestURI(string(h.target))
+	if err != nil {
+		return false, c.refuse(bad("the request target: %v", err))
+	}
+	match, err := rewrite.Route(string(h.method), target)
+	if err != nil {
+		return false, c.refuse(err)
+	}
+	p := c.server.policy.Load()
+	if match.Endpoint != nil || p.Filters() {
+		return c.intercept(h, p, match)
+	}
+	if err := c.ask(question{head: isHEAD(h)}); err != nil {
+		return false, c.refuse(err)
+	}
+	return true, c.forward(h)
+}
+
+// forward sends a request on as it came.
+func (c *connection) forward(h head) error {
+	err := relay(c.engine, c.client, h, h.requestFraming(), chunks{})
+	if err != nil {
+		return c.ended(err)
+	}
+	return nil
+}
+
+// ask tells the answers goroutine what to expect, and connects to the Engine
+// if this is the first request.
+func (c *connection) ask(q question) error {
+	if c.engine == nil {
+		conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: c.server.Upstream, Net: "unix"})
+		if err == nil {
+			c.engine, err = newStream(conn)
+		}
+		if err != nil {
+			return &malformed{http.StatusBadGateway, "cannot reach the Engine: " + err.Error() + "; is it running?"}
+		}
+		c.answerer.Go(c.answers)
+	}
+	c.asked <- q
+	return nil
+}
+
+// ended is what becomes of the connection once the client's bytes could not be
+// moved.
+func (c *connection) ended(err error) error {
+	switch {
+	case isWrite(err):
+		// The Engine takes no more. What it has to say is still to come.
+		c.client.awaitGone()
+		return errHandled
+	case isClosed(err):
+		return c.clientEnded()
+	}
+	c.failure.Store(&err)
+	return err
+}
+
+// clientEnded passes on that the client sends no more. The Engine may still
+// answer, until the client is gone altogether.
+func (c *connection) clientEnded() error {
+	if c.engine == nil {
+		return nil
+	}
+	_ = c.engine.CloseWrite()
+	c.client.awaitGone()
+	return io.EOF
+}
+
+func isHEAD(h head) bool { return string(h.method) == http.MethodHead }

@@ -1,0 +1,311 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+)
+
+// maxHead is what the Engine (net/http) takes; dockerode repeats a whole
+// create body in the query.
+const maxHead = 1 << 20
+
+// head is the start line and the fields of one HTTP/1 message. Its slices
+// point into the bytes that were read; nothing is ever made anew from them.
+type head struct {
+	raw []byte // as it came, with the blank line that ends it
+
+	method, target []byte // of a request
+	status         int    // of an answer
+
+	version     byte  // '0' or '1': the message is HTTP/1.version
+	length      int64 // Content-Length, -1 without
+	chunked     bool
+	expects     bool // Expect: 100-continue
+	contentType []byte
+}
+
+// malformed is the error of bytes that safesock and the Engine could read
+// differently, or that neither can read. They go no further.
+type malformed struct {
+	status int
+	reason string
+}
+
+func (m *malformed) Error() string { return m.reason }
+
+func bad(format string, args ...any) error {
+	return &malformed{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+}
+
+// headEnd gives the length of the head that b begins with, 0 if more bytes
+// are needed. Every line has to end in CRLF: net/http takes a bare LF too,
+// and other readers do not.
+func headEnd(b []byte) (int, error) {
+	for at := 0; ; {
+		n := bytes.IndexByte(b[at:], '\n')
+		switch {
+		case n < 0 && len(b) > maxHead:
+			return 0, &malformed{http.StatusRequestHeaderFieldsTooLarge, "the head is longer than 1 MiB"}
+		case n < 0:
+			return 0, nil
+		case n == 0 || b[at+n-1] != '\r':
+			return 0, bad("a line of the head does not end in CRLF")
+		case n == 1 && at == 0:
+			return 0, bad("the head begins with an empty line")
+		case n == 1:
+			return at + 2, nil
+		}
+		at += n + 1
+	}
+}
+
+// parseRequest reads a request's head. What it accepts, net/http reads the
+// same way: the same method, target, Host and framing.
+func parseRequest(raw []byte) (head, error) {
+	h := head{raw: raw, length: -1}
+	line, rest, _ := bytes.Cut(raw, crlf)
+	method, line, ok1 := bytes.Cut(line, space)
+	target, proto, ok2 := bytes.Cut(line, space)
+	if !ok1 || !ok2 || !isToken(method) || len(target) == 0 || !isVisible(target) {
+		return head{}, bad("the request line is not METHOD TARGET VERSION")
+	}
+	h.method, h.target = method, target
+	if string(method) == http.MethodConnect {
+		return head{}, bad("the Engine has no CONNECT")
+	}
+	switch string(proto) {
+	case "HTTP/1.1":
+		h.version = '1'
+	case "HTTP/1.0":
+		h.version = '0'
+	default:
+		return head{}, &malformed{http.StatusHTTPVersionNotSupported, "only HTTP/1.0 and HTTP/1.1 are understood"}
+	}
+	hosts, err := h.readFields(rest)
+	if err != nil {
+		return head{}, err
+	}
+	if hosts > 1 || hosts == 0 && h.version == '1' {
+		return head{}, bad("%d Host fields where there must be one", hosts)
+	}
+	if h.chunked && h.version == '0' {
+		return head{}, bad("Transfer-Encoding in an HTTP/1.0 request")
+	}
+	return h, nil
+}
+
+// parseAnswer reads the head of an Engine's answer.
+func parseAnswer(raw []byte) (head, error) {
+	h := head{raw: raw, length: -1}
+	line, rest, _ := bytes.Cut(raw, crlf)
+	if len(line) < len("HTTP/1.1 200") || string(line[:7]) != "HTTP/1." || line[8] != ' ' || line[7] != '0' && line[7] != '1' {
+		return head{}, errors.New("the status line is not HTTP/1")
+	}
+	h.version = line[7]
+	status, err := strconv.Atoi(string(line[9:12]))
+	if err != nil || status < 100 || len(line) > 12 && line[12] != ' ' {
+		return head{}, errors.New("the status line has no status")
+	}
+	h.status = status
+	_, err = h.readFields(rest)
+	return h, err
+}
+
+// readFields reads the fields that decide where the message ends, and counts
+// the Host fields.
+func (h *head) readFields(lines []byte) (hosts int, err error) {
+	codings := 0
+	for len(lines) > 2 {
+		var line []byte
+		line, lines, _ = bytes.Cut(lines, crlf)
+		name, value, ok := bytes.Cut(line, colon)
+		if !ok || !isToken(name) {
+			return 0, bad("%q is not a header field", shorten(line))
+		}
+		value = bytes.Trim(value, " \t")
+		if !isFieldValue(value) {
+			return 0, bad("the value of %s has a control character", name)
+		}
+		// The lengths keep the common fields from being compared at all.
+		switch len(name) {
+		case len("Host"):
+			if equalFold(name, "Host") {
+				hosts++
+			}
+		case len("Expect"):
+			if equalFold(name, "Expect") {
+				h.expects = equalFold(value, "100-continue")
+			}
+		case len("Content-Type"):
+			if equalFold(name, "Content-Type") {
+				h.contentType = value
+			}
+		case len("Content-Length"):
+			if !equalFold(name, "Content-Length") {
+				break
+			}
+			if h.length >= 0 {
+				return 0, bad("two Content-Length fields")
+			}
+			if h.length, err = parseLength(value); err != nil {
+				return 0, err
+			}
+		case len("Transfer-Encoding"):
+			if !equalFold(name, "Transfer-Encoding") {
+				break
+			}
+			if codings++; codings > 1 || !equalFold(value, "chunked") {
+				return 0, bad("a Transfer-Encoding other than one chunked")
+			}
+			h.chunked = true
+		}
+	}
+	if h.chunked && h.length >= 0 {
+		return 0, bad("both Content-Length and Transfer-Encoding")
+	}
+	return hosts, nil
+}
+
+func parseLength(value []byte) (int64, error) {
+	for _, c := range value {
+		if c < '0' || c > '9' {
+			return -1, bad("Content-Length %q is not a number", shorten(value))
+		}
+	}
+	n, err := strconv.ParseInt(string(value), 10, 64)
+	if err != nil {
+		return -1, bad("Content-Length %q is not a number", shorten(value))
+	}
+	return n, nil
+}
+
+// framing tells how the end of a message's body is found.
+type framing int
+
+const (
+	noBody framing = iota
+	byLength
+	byChunks
+	byClose // an answer's only
+)
+
+func (h *head) requestFraming() framing {
+	switch {
+	case h.chunked:
+		return byChunks
+	case h.length > 0:
+		return byLength
+	}
+	return noBody
+}
+
+// answerFraming follows RFC 9112, 6.3.
+func (h *head) answerFraming(toHEAD bool) framing {
+	switch {
+	case toHEAD, h.status < 200, h.status == http.StatusNoContent, h.status == http.StatusNotModified:
+		return noBody
+	case h.chunked:
+		return byChunks
+	case h.length > 0:
+		return byLength
+	case h.length == 0:
+		return noBody
+	}
+	return byClose
+}
+
+// withTarget gives the head's bytes with another request target.
+func (h *head) withTarget(target string) []byte {
+	at := len(h.method) + 1
+	return bytes.Join([][]byte{h.raw[:at], []byte(target), h.raw[at+len(h.target):]}, nil)
+}
+
+// withLength gives a head's bytes with another Content-Length in the place of
+// the field that frames the message, and everything else as it was.
+func withLength(raw []byte, n int) []byte {
+	out := make([]byte, 0, len(raw)+32)
+	for len(raw) > 0 {
+		end := bytes.IndexByte(raw, '\n') + 1
+		line := raw[:end]
+		raw = raw[end:]
+		name, _, _ := bytes.Cut(line, colon)
+		switch {
+		case equalFold(name, "Content-Length"):
+			out = append(out, name...)
+			out = fmt.Appendf(out, ": %d\r\n", n)
+		case equalFold(name, "Transfer-Encoding"):
+			out = fmt.Appendf(out, "Content-Length: %d\r\n", n)
+		case equalFold(name, "Trailer"): // announces what only chunks can carry
+		default:
+			out = append(out, line...)
+		}
+	}
+	return out
+}
+
+var (
+	crlf  = []byte("\r\n")
+	space = []byte(" ")
+	colon = []byte(":")
+)
+
+// equalFold compares as HTTP does: in ASCII.
+func equalFold(b []byte, s string) bool {
+	if len(b) != len(s) {
+		return false
+	}
+	for i := range b {
+		if lower(b[i]) != lower(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// tokenBytes are the bytes of a token (RFC 9110, 5.6.2).
+var tokenBytes = func() (is [256]bool) {
+	for _, c := range "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" {
+		is[c] = true
+	}
+	return is
+}()
+
+func isToken(b []byte) bool {
+	for _, c := range b {
+		if !tokenBytes[c] {
+			return false
+		}
+	}
+	return len(b) > 0
+}
+
+func isVisible(b []byte) bool {
+	for _, c := range b {
+		if c <= ' ' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+func isFieldValue(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// shorten keeps a client's bytes from filling an error.
+func shorten(b []byte) []byte { return b[:min(len(b), 60)] }

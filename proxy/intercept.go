@@ -1,0 +1,157 @@
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite"
+)
+
+// intercepted is a call that was read, on its way to the Engine.
+type intercepted struct {
+	endpoint *rewrite.Endpoint // nil if only an api rule looked at the call
+	record   string            // the audit record's id
+	warnings []string
+}
+
+// maxRounds bounds how often a call may ask for more facts.
+const maxRounds = 16
+
+// intercept reads a call, has the policy decide and edit it, writes that to
+// the audit log, and sends on what came of it.
+func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (open bool, err error) {
+	// net/http is what the Engine reads it with.
+	request, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(h.raw)))
+	if err != nil {
+		return false, c.refuse(bad("%v", err))
+	}
+	how, streams := h.requestFraming(), match.Endpoint == nil || match.Endpoint.Traits&rewrite.Streams != 0
+	x := &intercepted{endpoint: match.Endpoint}
+	q := question{head: isHEAD(h), intercepted: x}
+	n, body := len(h.raw), []byte(nil)
+	if !streams {
+		if h.expects && how != noBody && len(c.client.pending) == n {
+			q.continued = true
+			if _, err := c.client.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n")); err != nil {
+				return false, err
+			}
+		}
+		n, body, err = c.client.message(h, how, c.server.bodyLimit())
+		if err == errTooLong {
+			return false, c.refuse(&malformed{http.StatusRequestEntityTooLarge,
+				fmt.Sprintf("the body is longer than %d bytes, which is as much as is read of one call", c.server.bodyLimit())})
+		} else if err != nil {
+			return false, c.refuse(err)
+		}
+	}
+	call := rewrite.Call{
+		Match:     match,
+		URL:       request.URL,
+		Header:    request.Header,
+		Body:      body,
+		Client:    c.peer.client(),
+		Time:      time.Now(),
+		Interface: interfaceAddrs,
+		Upstream:  c.server.Upstream,
+		Listen:    c.server.Listen,
+	}
+	result, refusal := c.server.apply(p, call)
+	x.record, err = c.server.Audit.call(call, result, refusal, p.Observe())
+	if err != nil {
+		c.server.log().Error("audit log", slog.Any("error", err))
+		refusal = &malformed{http.StatusInternalServerError, "the audit log cannot be written, so the call was not forwarded: " + err.Error()}
+	}
+	switch {
+	case refusal != nil && (streams || how == noBody && h.version == '0'):
+		return false, c.refuse(refusal)
+	case refusal != nil:
+		c.client.use(n)
+		status, reason := statusOf(refusal)
+		_, err := c.client.Write(errorAnswer(status, reason, q.head, false))
+		return false, err
+	}
+	for _, outcome := range result.Outcomes {
+		if w := outcome.Warning(); w != "" {
+			x.warnings = append(x.warnings, w)
+		}
+	}
+	if err := c.ask(q); err != nil {
+		status, _ := statusOf(err)
+		x.answered(c.server, status, "")
+		return false, c.refuse(err)
+	}
+	if h, err = c.edit(h, n, body, result); err != nil {
+		return false, err
+	}
+	return true, c.forward(h)
+}
+
+// edit puts the edited call in the place of the one that came, n pending bytes
+// with this head and body. What was not edited stays as it is.
+func (c *connection) edit(h head, n int, body []byte, result rewrite.Result) (head, error) {
+	raw := h.raw
+	if result.Target != string(h.target) {
+		raw = h.withTarget(result.Target)
+	}
+	switch {
+	case !bytes.Equal(result.Body, body):
+		c.client.replace(n, append(withLength(raw, len(result.Body)), result.Body...))
+	case !bytes.Equal(raw, h.raw):
+		c.client.replace(len(h.raw), raw)
+	default:
+		return h, nil
+	}
+	end, err := headEnd(c.client.pending)
+	if err != nil {
+		return head{}, err
+	}
+	return parseRequest(c.client.pending[:end])
+}
+
+// apply answers what the call asks of the Engine and the host, until it can be
+// decided.
+func (s *Server) apply(p *policy.Policy, call rewrite.Call) (rewrite.Result, error) {
+	for range maxRounds {
+		result, err := rewrite.Apply(p, call)
+		if err != nil || len(result.Ask) == 0 {
+			return result, err
+		}
+		if call.Answers == nil {
+			call.Answers = map[rewrite.Question]rewrite.Answer{}
+		}
+		for _, q := range result.Ask {
+			if _, known := call.Answers[q]; known {
+				return rewrite.Result{}, fmt.Errorf("%s %s was asked twice", q.About, q.Name)
+			}
+			call.Answers[q] = s.answer(q)
+		}
+	}
+	return rewrite.Result{}, errors.New("the call refers to more than can be looked up")
+}
+
+// answered logs what the Engine made of the call. It is too late to refuse:
+// trouble with the log is told on standard error.
+func (x *intercepted) answered(s *Server, status int, id string) {
+	if err := s.Audit.answer(x.record, status, id); err != nil {
+		s.log().Error("audit log", slog.Any("error", err))
+	}
+}
+
+// statusOf gives the status and the words with which a client is refused.
+func statusOf(err error) (status int, reason string) {
+	var m *malformed
+	var r *rewrite.Refusal
+	switch {
+	case errors.As(err, &m):
+		return m.status, m.reason
+	case errors.As(err, &r):
+		return r.Status, r.Message
+	}
+	return http.StatusInternalServerError, err.Error()
+}
