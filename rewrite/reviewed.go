@@ -57,7 +57,6 @@ var reviewed = []struct{ method, path, why string }{
 	{"GET", "/configs", "reads"},
 	{"GET", "/configs/{id}", "reads"},
 	{"GET", "/containers/json", "reads"},
-	{"GET", "/containers/{name:.*}/archive", "reads a container's files; its mounts were decided when it was made"},
 	{"HEAD", "/containers/{name:.*}/archive", "reads"},
 	{"GET", "/containers/{name:.*}/changes", "reads"},
 	{"GET", "/containers/{name:.*}/checkpoints", "lists a folder whose name it may choose, and only the names of checkpoints in it"},
