@@ -23,9 +23,9 @@ die() { echo "setup.sh: $*" >&2; exit 1; }
 # What each suite's root holds besides a minimal Debian.
 packages() {
 	case $1 in
-	bookworm) echo docker.io docker-compose python3-docker nodejs iptables iproute2 busybox-static podman crun containernetworking-plugins ;;
-	trixie)   echo docker.io docker-cli docker-buildx docker-compose iptables iproute2 busybox-static podman crun netavark aardvark-dns nftables ;;
-	sid)      echo docker.io docker-cli docker-buildx docker-compose iptables iproute2 busybox-static podman crun netavark aardvark-dns nftables ;;
+	bookworm) echo docker.io docker-compose python3-docker nodejs iptables iproute2 procps busybox-static podman crun containernetworking-plugins ;;
+	trixie)   echo docker.io docker-cli docker-buildx docker-compose iptables iproute2 procps busybox-static podman crun netavark aardvark-dns nftables ;;
+	sid)      echo docker.io docker-cli docker-buildx docker-compose iptables iproute2 procps busybox-static podman crun netavark aardvark-dns nftables ;;
 	esac
 }
 
