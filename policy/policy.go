@@ -1,25 +1,119 @@
 package policy
 
+import (
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+)
+
 // File is one policy file.
 type File struct {
 	Name string // for messages, as in "policy.hcl"
 	Src  []byte
+
+	// Builtin marks the policy that comes with safesock: it is left out if
+	// another file sets inherit = false.
+	Builtin bool
 }
 
-// Policy is a list of rules, ready to decide.
-type Policy struct{}
+// Policy is a list of rules, ready to decide. It never changes, and may be
+// used by many goroutines at once.
+type Policy struct {
+	observe  bool
+	rules    map[Kind][]*rule
+	locals   map[string]*local
+	files    []*source
+	warnings hcl.Diagnostics
+}
+
+// rule is a block of a policy file.
+type rule struct {
+	Rule
+	when    hclsyntax.Expression // nil if the rule always holds
+	action  Action
+	to      *value // for Bind
+	message *value // nil if it has none
+	expires time.Time
+
+	builtin bool
+	broken  bool // its condition has a mistake
+	block   *hclsyntax.Block
+}
+
+// value is an expression that is known since the policy was loaded, or has
+// to be evaluated for each claim.
+type value struct {
+	expr  hclsyntax.Expression
+	known cty.Value // cty.NilVal if it has to be evaluated
+}
+
+// local is one name of a locals block.
+type local struct {
+	value
+	checked cty.Value // what is known of it before a call
+}
 
 // Parse reads policies. Rules of an earlier file are tried before those of a
-// later one; callers put the built-in policy last. The error is a
-// *Diagnostics.
-func Parse(files ...File) (*Policy, error) { return &Policy{}, nil }
-
-// Decide gives the decision of the first rule that holds for a claim.
-func (p *Policy) Decide(call *Call, claim Claim) Decision { return Decision{} }
+// later one; callers put the built-in policy last. All files share their
+// locals. The error is a *Diagnostics with every mistake that was found.
+func Parse(files ...File) (*Policy, error) {
+	l := newLoader(files)
+	p := l.load()
+	if l.diags.HasErrors() {
+		return nil, report(l.files, l.diags)
+	}
+	return p, nil
+}
 
 // Observe tells whether the policy only reports.
-func (p *Policy) Observe() bool { return false }
+func (p *Policy) Observe() bool { return p.observe }
 
 // Filters tells whether an api rule may do anything but allow. If not, calls
 // that are not intercepted need not be decided.
-func (p *Policy) Filters() bool { return false }
+func (p *Policy) Filters() bool {
+	for _, r := range p.rules[KindAPI] {
+		if r.action != Allow || r.when != nil || !r.expires.IsZero() {
+			return true
+		}
+		return false
+	}
+	return true // no rule decides: every call is denied
+}
+
+// Rules gives every rule in the order in which they are tried, kind by kind.
+func (p *Policy) Rules() []Rule {
+	var rules []Rule
+	for _, kind := range Schema.Kinds {
+		for _, r := range p.rules[kind.Kind] {
+			rules = append(rules, r.Rule)
+		}
+	}
+	return rules
+}
+
+// Warnings tells what is odd about the policy and no mistake: rules that
+// have expired at a time, or that hardly do what their author meant.
+func (p *Policy) Warnings(at time.Time) *Diagnostics {
+	diags := p.warnings
+	for _, kind := range Schema.Kinds {
+		for _, r := range p.rules[kind.Kind] {
+			if r.expired(at) {
+				attr := r.block.Body.Attributes["expires"]
+				diags = append(diags[:len(diags):len(diags)], &hcl.Diagnostic{
+					Severity: hcl.DiagWarning,
+					Summary:  "Expired rule",
+					Detail:   "This rule is skipped. Remove it, or let it expire later.",
+					Subject:  attr.Expr.Range().Ptr(),
+				})
+			}
+		}
+	}
+	return report(p.files, diags)
+}
+
+// expired tells whether a rule is to be skipped at a time.
+func (r *rule) expired(at time.Time) bool {
+	return !r.expires.IsZero() && !at.Before(r.expires)
+}

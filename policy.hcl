@@ -1,0 +1,152 @@
+# The built-in policy of safesock, and the reference of its language.
+#
+# A policy says what a call to the Engine may do to the host. safesock reads
+# each call and lists its claims: a port to publish, a network to join, a path
+# to mount, a privilege, and the call itself. A claim is decided by the first
+# rule of its kind whose "when" holds.
+#
+# Your own file is put before this one, so that three lines are a whole policy:
+#
+#   port "the web server faces the LAN" {
+#     when   = compose.service == "web" && port.container == 443
+#     action = "bind"
+#     to     = ["0.0.0.0"]
+#   }
+#
+# What your rules leave open is decided here. At the top of your file may stand
+#
+#   mode    = "observe"   # report what would be done, forward all as it came
+#   inherit = false       # leave this file out; what no rule decides is denied
+#   locals {              # names for what you write more than once: local.databases
+#     databases = [5432, 3306, 6379]
+#   }
+#
+# A RULE
+#
+#   port "its name, for logs and messages" {  # port, network, mount, privilege or api
+#     when    = port.scope == "any"      # a condition; without it the rule decides all
+#     action  = "bind"                   # see below
+#     to      = ["127.0.0.1", "::1"]     # for bind: one or more addresses,
+#                                        # or interface("docker0") for that interface's
+#     message = "ask ops for a wider one"      # what the client is told besides
+#     expires = "2027-01-01T00:00:00Z"   # from then on the rule is skipped
+#   }
+#
+#   allow     leave the claim as it came (the audit log has it)
+#   warn      the same, and tell the client
+#   deny      refuse the whole call; what no rule decides is denied, too
+#   bind      port: publish it on the addresses in "to" instead
+#   replace   mount: put safesock's own socket there instead of the Engine's
+#
+# WHAT A CONDITION SEES
+#
+#   port       container (a number), protocol, host ("8080", "8000-8010" or ""), ip,
+#              scope ("unset", "any", "loopback" or "address"), bindable
+#   network    mode, name, driver, options["key"]
+#   mount      source, target, read_only, engine, socket
+#   privilege  name, value
+#              Each only in the rules of its kind. All rules see:
+#   call       endpoint ("container.create"), method, path, version, known
+#   container  name, image, labels
+#   compose    project, service, files, dir; "" if it is not Compose
+#   client     uid, gid, user, groups, pid, command
+#   local      your locals
+#
+# A fact that is missing is "" or 0. A label that may be missing is
+# lookup(container.labels, "key", ""); what fails while a call is decided denies.
+#
+# Conditions are written in HCL: == != < > && || ! ( ) [ ] a ? b : c, "text",
+# numbers, true, false, and functions, among them
+#
+#   contains([80, 443], port.container)         glob("ghcr.io/acme/**", container.image)
+#   cidrcontains("10.0.0.0/8", port.ip)         startswith(mount.source, "/srv/")
+#   contains(client.groups, "ops")              can(regex("^web-[0-9]+$", container.name))
+#
+# "safesock check FILE" finds mistakes, "safesock explain" shows what a compose
+# file or a "docker run" would come to.
+
+
+# Ports. Clients that name no address get this host's loopback interface. What
+# they name they get: an address is a decision of theirs, and it is logged.
+
+port "nowhere to put an address" {
+  # swarm publishes on every interface of every node
+  when    = !port.bindable
+  action  = "deny"
+  message = "this call has no place for a host address and publishes on every interface; to allow that, add a port rule with when = !port.bindable and action = \"allow\" to the policy"
+}
+
+port "unset goes to loopback" {
+  when   = port.scope == "unset"
+  action = "bind"
+  to     = ["127.0.0.1"]
+}
+
+port "loopback" {
+  when   = port.scope == "loopback"
+  action = "allow"
+}
+
+port "every interface, as asked" {
+  when   = port.scope == "any"
+  action = "warn"
+}
+
+port "one address, as asked" {
+  action = "allow"
+}
+
+
+# Networks. Ordinary bridge networks make no claim. These let others reach a
+# container without a published port.
+
+network "what the joined container has" {
+  # its networks were decided when it was made
+  when   = network.mode == "container"
+  action = "allow"
+}
+
+network "the host's own" {
+  when    = network.mode == "host"
+  action  = "warn"
+  message = "what listens in the container listens on the host; publish a port instead, as in -p 8080:80"
+}
+
+network "any other way in" {
+  # macvlan, ipvlan, routed, unprotected, overlay, plugins, …
+  action = "warn"
+}
+
+
+# Mounts. A program that is given the Engine's socket is given safesock's, and
+# so stays under this policy.
+
+mount "the Engine's socket" {
+  when   = mount.socket
+  action = "replace"
+}
+
+mount "holds an engine's socket" {
+  when    = mount.engine
+  action  = "warn"
+  message = "the container can reach an engine around safesock"
+}
+
+mount "any other path" {
+  action = "allow"
+}
+
+
+# Privileges: privileged, cap, device, pid, ipc, userns, security_opt, …
+
+privilege "told, not refused" {
+  action = "warn"
+}
+
+
+# Calls. Every call is one claim of this kind, also those that safesock only
+# forwards: a rule here with call.method and call.path is a filter.
+
+api "open" {
+  action = "allow"
+}

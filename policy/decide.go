@@ -1,0 +1,365 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+)
+
+// Decide gives the decision of the first rule that holds for a claim. To
+// decide many claims of one call, use For.
+func (p *Policy) Decide(call *Call, claim Claim) Decision {
+	return p.For(call).Decide(claim)
+}
+
+// For readies the decisions about one call, which must not change while they
+// are made. What the claims of a call have in common is worked out once.
+func (p *Policy) For(call *Call) *Decider {
+	return &Decider{policy: p, call: call}
+}
+
+// Decider decides the claims of one call. It is for one goroutine.
+type Decider struct {
+	policy *Policy
+	call   *Call
+
+	common     map[string]cty.Value // objects that all of the claims see
+	functions  *hcl.EvalContext
+	interfaces map[string]interfaceAnswer
+}
+
+type interfaceAnswer struct {
+	addrs []netip.Addr
+	err   error
+}
+
+// Decide gives the decision of the first rule that holds for a claim.
+func (d *Decider) Decide(claim Claim) Decision {
+	s, known := newScope(d.call, claim)
+	if !known {
+		return Decision{Reason: fmt.Sprintf("a policy cannot decide a claim of type %T", claim)}
+	}
+	kind := claim.Kind()
+	for _, r := range d.policy.rules[kind] {
+		if r.expired(d.call.Time) {
+			continue
+		}
+		holds, err := d.holds(r, &s)
+		if err != nil {
+			return Decision{Rule: r.Rule, Reason: err.Error()}
+		}
+		if holds {
+			return d.outcome(r, &s)
+		}
+	}
+	return Decision{Reason: fmt.Sprintf(`no rule of the policy decides this %s; add one, as in %s "…" { action = "allow" }`, noun(kind), kind)}
+}
+
+func noun(kind Kind) string {
+	if kind == KindAPI {
+		return "call"
+	}
+	return string(kind)
+}
+
+// holds tells whether a rule decides a claim.
+func (d *Decider) holds(r *rule, s *scope) (bool, error) {
+	if r.when == nil {
+		return true, nil
+	}
+	v, err := d.evaluate(r.when, r.Kind, s)
+	switch {
+	case err != nil:
+		return false, err
+	case v.IsNull() || v.Type() != cty.Bool:
+		return false, failure(r.when, "is neither true nor false")
+	}
+	return v.True(), nil
+}
+
+// outcome is what a rule that holds says.
+func (d *Decider) outcome(r *rule, s *scope) Decision {
+	denied := Decision{Rule: r.Rule}
+	decision := Decision{Action: r.action, Rule: r.Rule}
+	if r.message != nil {
+		message, err := d.text(r.message, r.Kind, s)
+		if err != nil {
+			denied.Reason = err.Error()
+			return denied
+		}
+		decision.Message, denied.Message = message, message
+	}
+	switch {
+	case r.action == Replace && !s.mount.Socket:
+		denied.Reason = "only the socket of the Engine that safesock guards can be replaced"
+		return denied
+	case r.action == Bind && !s.port.Bindable:
+		denied.Reason = "this call has no place for a host address, so that the port cannot be bound to one"
+		return denied
+	case r.action == Bind:
+		to, reason, err := d.addresses(r, s)
+		if err != nil {
+			denied.Reason = err.Error()
+			return denied
+		}
+		decision.To, decision.Reason = to, reason
+	}
+	return decision
+}
+
+// text evaluates an expression that gives a text.
+func (d *Decider) text(v *value, kind Kind, s *scope) (string, error) {
+	val, err := d.value(v, kind, s)
+	if err != nil {
+		return "", err
+	}
+	if val.IsNull() || val.Type() != cty.String {
+		return "", failure(v.expr, "is no text")
+	}
+	return val.AsString(), nil
+}
+
+// addresses are those that a rule binds to. Where the host has no IPv6, it
+// leaves out those and says so, unless none would be left.
+func (d *Decider) addresses(r *rule, s *scope) (to []netip.Addr, reason string, err error) {
+	val, err := d.value(r.to, r.Kind, s)
+	if err != nil {
+		return nil, "", err
+	}
+	if to, err = addressesOf(val); err != nil {
+		return nil, "", failure(r.to.expr, err.Error())
+	}
+	if len(to) == 0 {
+		return nil, "", failure(r.to.expr, "holds no address to bind to")
+	}
+	var four, six []netip.Addr
+	for _, addr := range to {
+		if addr.Is4() {
+			four = append(four, addr)
+		} else {
+			six = append(six, addr)
+		}
+	}
+	if len(four) > 0 && len(six) > 0 && d.lacksIPv6() {
+		return four, fmt.Sprintf("this host has no IPv6, so that %s is left out", join(six)), nil
+	}
+	return to, "", nil
+}
+
+func join(addrs []netip.Addr) string {
+	texts := make([]string, len(addrs))
+	for i, addr := range addrs {
+		texts[i] = addr.String()
+	}
+	return strings.Join(texts, ", ")
+}
+
+// addressesOf reads a text, or a list of texts and lists, each address once.
+func addressesOf(v cty.Value) ([]netip.Addr, error) {
+	ty := v.Type()
+	switch {
+	case v.IsNull():
+		return nil, errors.New("holds null")
+	case ty == cty.String:
+		addr, err := parseAddress(v.AsString())
+		if err != nil {
+			return nil, err
+		}
+		return []netip.Addr{addr}, nil
+	case !ty.IsTupleType() && !ty.IsListType() && !ty.IsSetType():
+		return nil, fmt.Errorf("holds a %s, which is no address", ty.FriendlyName())
+	}
+	var all []netip.Addr
+	for _, element := range v.AsValueSlice() {
+		addrs, err := addressesOf(element)
+		if err != nil {
+			return nil, err
+		}
+		for _, addr := range addrs {
+			if !slices.Contains(all, addr) {
+				all = append(all, addr)
+			}
+		}
+	}
+	return all, nil
+}
+
+// parseAddress reads an address that an Engine can publish on.
+func parseAddress(text string) (netip.Addr, error) {
+	addr, err := netip.ParseAddr(text)
+	if err != nil || addr.Zone() != "" {
+		return netip.Addr{}, fmt.Errorf("holds %q, which is no IP address", text)
+	}
+	return addr.Unmap(), nil
+}
+
+// lacksIPv6 tells whether the host is known to have no IPv6: its loopback
+// interface has addresses and none of them is one.
+func (d *Decider) lacksIPv6() bool {
+	addrs, err := d.askInterface("lo")
+	return err == nil && len(addrs) > 0 && !slices.ContainsFunc(addrs, netip.Addr.Is6)
+}
+
+// askInterface gives the addresses of an interface in their shortest form,
+// asking the host once.
+func (d *Decider) askInterface(name string) ([]netip.Addr, error) {
+	if answer, ok := d.interfaces[name]; ok {
+		return answer.addrs, answer.err
+	}
+	var answer interfaceAnswer
+	if d.call.Interface == nil {
+		answer.err = errors.New("the host's interfaces are not known here")
+	} else {
+		var addrs []netip.Addr
+		addrs, answer.err = d.call.Interface(name)
+		for _, addr := range addrs {
+			answer.addrs = append(answer.addrs, addr.Unmap())
+		}
+	}
+	if d.interfaces == nil {
+		d.interfaces = map[string]interfaceAnswer{}
+	}
+	d.interfaces[name] = answer
+	return answer.addrs, answer.err
+}
+
+// interfaceAddresses is the language's interface function. An Engine cannot
+// publish on a link-local IPv6 address, which needs a zone.
+func (d *Decider) interfaceAddresses(name string) (cty.Value, error) {
+	addrs, err := d.askInterface(name)
+	if err != nil {
+		return cty.NilVal, fmt.Errorf("interface %q: %w", name, err)
+	}
+	var vals []cty.Value
+	for _, addr := range addrs {
+		if addr.Is4() || !addr.IsLinkLocalUnicast() && addr.Zone() == "" {
+			vals = append(vals, cty.StringVal(addr.String()))
+		}
+	}
+	if len(vals) == 0 {
+		return cty.NilVal, fmt.Errorf("interface %q has no address to use", name)
+	}
+	return cty.ListVal(vals), nil
+}
+
+// value evaluates what is not known yet.
+func (d *Decider) value(v *value, kind Kind, s *scope) (cty.Value, error) {
+	if v.known != cty.NilVal {
+		return v.known, nil
+	}
+	return d.evaluate(v.expr, kind, s)
+}
+
+// evaluate gives an expression's value. An error tells which expression
+// failed, and why.
+func (d *Decider) evaluate(expr hclsyntax.Expression, kind Kind, s *scope) (cty.Value, error) {
+	ctx := d.context().NewChild()
+	ctx.Variables = map[string]cty.Value{}
+	broken := d.addVariables(ctx.Variables, expr, kind, s)
+	v, diags := expr.Value(ctx)
+	switch {
+	case diags.HasErrors():
+		return cty.NilVal, d.explain(diags)
+	case !v.IsWhollyKnown() && broken != nil:
+		return cty.NilVal, broken
+	case !v.IsWhollyKnown():
+		return cty.NilVal, failure(expr, "has no value")
+	}
+	return v, nil
+}
+
+// context holds the functions.
+func (d *Decider) context() *hcl.EvalContext {
+	if d.functions == nil {
+		d.functions = staticContext.NewChild()
+		d.functions.Functions = map[string]function.Function{interfaceFunction: interfaceFunc(d.interfaceAddresses)}
+	}
+	return d.functions
+}
+
+var staticContext = &hcl.EvalContext{Functions: functionTable()}
+
+// addVariables adds what an expression refers to. A local that fails has no
+// value; the error says why.
+func (d *Decider) addVariables(vars map[string]cty.Value, expr hclsyntax.Expression, kind Kind, s *scope) (broken error) {
+	locals := map[string]cty.Value{}
+	for _, traversal := range expr.Variables() {
+		root := traversal.RootName()
+		if root == "local" {
+			name := traversal[1].(hcl.TraverseAttr).Name
+			if _, done := locals[name]; done {
+				continue
+			}
+			v, err := d.value(&d.policy.locals[name].value, "", s)
+			if err != nil {
+				v, broken = cty.DynamicVal, err
+			}
+			locals[name] = v
+			continue
+		}
+		if _, done := vars[root]; done {
+			continue
+		}
+		if v, ok := d.common[root]; ok {
+			vars[root] = v
+			continue
+		}
+		object, ok := Schema.object(kind, root)
+		if !ok {
+			continue
+		}
+		vars[root] = object.value(s)
+		if root != string(kind) {
+			if d.common == nil {
+				d.common = map[string]cty.Value{}
+			}
+			d.common[root] = vars[root]
+		}
+	}
+	vars["local"] = cty.ObjectVal(locals)
+	return broken
+}
+
+// failure says of an expression that it cannot be used.
+func failure(expr hclsyntax.Expression, why string) error {
+	at := expr.Range()
+	return fmt.Errorf("%s:%d: the expression %s", at.Filename, at.Start.Line, why)
+}
+
+// explain makes one line of why an expression failed.
+func (d *Decider) explain(diags hcl.Diagnostics) error {
+	for _, diag := range diags {
+		if diag.Severity != hcl.DiagError {
+			continue
+		}
+		at := subject(diag)
+		text := fmt.Sprintf("%s:%d: %s: %s", at.Filename, at.Start.Line, diag.Summary, detail(diag))
+		if values := valuesIn(diag); len(values) > 0 {
+			text += fmt.Sprintf(" (%s)", strings.Join(values, ", "))
+		}
+		return errors.New(text)
+	}
+	return diags
+}
+
+// detail is a diagnostic's detail without values that may be secret: errors
+// of functions can quote their arguments.
+func detail(diag *hcl.Diagnostic) string {
+	call, ok := diag.Extra.(hclsyntax.FunctionCallDiagExtra)
+	if !ok || call.FunctionCallError() == nil || diag.Expression == nil {
+		return diag.Detail
+	}
+	for _, traversal := range diag.Expression.Variables() {
+		if isSecret(traversal) {
+			return fmt.Sprintf("%s failed on a value that may be secret and is not shown.", call.CalledFunctionName())
+		}
+	}
+	return diag.Detail
+}

@@ -1,0 +1,280 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2/ext/tryfunc"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+	"github.com/zclconf/go-cty/cty/function/stdlib"
+)
+
+// Function is one function of the language.
+type Function struct {
+	Name string
+	Args string // names of its arguments, as in "cidr, ip"
+	Doc  string
+
+	impl  function.Function
+	check func(literal string) error // of a first argument that is known when the policy is loaded
+}
+
+// interfaceFunction is the one function that asks the host. Every call has
+// an implementation of its own; the table's only knows the types.
+const interfaceFunction = "interface"
+
+var functions = []Function{
+	{"glob", "pattern, text", "whether the whole text matches: * is any run of characters but /, ** any run, ? one character but /, [a-z] one of a set, \\ takes the next as it is", globFunc, checkGlob},
+	{"cidrcontains", "cidr, ip", "whether the network holds the address; false for an ip of \"\"", cidrContainsFunc, checkCIDR},
+	{interfaceFunction, "name", "addresses of a network interface of the host, asked at each call; one without addresses denies", interfaceFunc(unknownAddresses), checkInterface},
+
+	{"contains", "list, value", "whether the list holds the value", stdlib.ContainsFunc, nil},
+	{"length", "value", "number of elements, or of a text's characters", lengthFunc, nil},
+	{"lookup", "map, key, default", "the map's element, or default if there is none", stdlib.LookupFunc, nil},
+	{"keys", "map", "the map's keys, sorted", stdlib.KeysFunc, nil},
+	{"values", "map", "the map's values, in the order of their keys", stdlib.ValuesFunc, nil},
+	{"anytrue", "list", "whether any element is true", quantifier(true), nil},
+	{"alltrue", "list", "whether all elements are true", quantifier(false), nil},
+	{"coalesce", "values...", "the first that is neither null nor \"\"", coalesceFunc, nil},
+	{"compact", "list", "the list without its empty texts", stdlib.CompactFunc, nil},
+	{"concat", "lists...", "the lists one after the other", stdlib.ConcatFunc, nil},
+	{"distinct", "list", "the list without repetitions", stdlib.DistinctFunc, nil},
+	{"element", "list, index", "the element at the index, which wraps around", stdlib.ElementFunc, nil},
+	{"flatten", "list", "the list with its lists' elements in place of them", stdlib.FlattenFunc, nil},
+	{"merge", "maps...", "all the maps' elements; later ones win", stdlib.MergeFunc, nil},
+	{"range", "start, limit, step", "a list of numbers, limit not included", stdlib.RangeFunc, nil},
+	{"reverse", "list", "the list from back to front", stdlib.ReverseListFunc, nil},
+	{"setintersection", "sets...", "what is in all of the sets", stdlib.SetIntersectionFunc, nil},
+	{"setsubtract", "a, b", "what is in a and not in b", stdlib.SetSubtractFunc, nil},
+	{"setunion", "sets...", "what is in any of the sets", stdlib.SetUnionFunc, nil},
+	{"slice", "list, start, end", "the elements from start up to end, which is not included", stdlib.SliceFunc, nil},
+	{"sort", "list", "the texts in order", stdlib.SortFunc, nil},
+
+	{"startswith", "text, prefix", "whether the text begins with the prefix", textTest("prefix", strings.HasPrefix), nil},
+	{"endswith", "text, suffix", "whether the text ends with the suffix", textTest("suffix", strings.HasSuffix), nil},
+	{"strcontains", "text, part", "whether the text holds the part", textTest("part", strings.Contains), nil},
+	{"lower", "text", "the text in small letters", stdlib.LowerFunc, nil},
+	{"upper", "text", "the text in capital letters", stdlib.UpperFunc, nil},
+	{"trimspace", "text", "the text without white space around it", stdlib.TrimSpaceFunc, nil},
+	{"trim", "text, characters", "the text without these characters around it", stdlib.TrimFunc, nil},
+	{"trimprefix", "text, prefix", "the text without the prefix", stdlib.TrimPrefixFunc, nil},
+	{"trimsuffix", "text, suffix", "the text without the suffix", stdlib.TrimSuffixFunc, nil},
+	{"split", "separator, text", "the text's parts as a list", stdlib.SplitFunc, nil},
+	{"join", "separator, list", "the list's texts as one", stdlib.JoinFunc, nil},
+	{"substr", "text, offset, length", "part of the text", stdlib.SubstrFunc, nil},
+	{"replace", "text, part, new", "the text with every such part replaced", stdlib.ReplaceFunc, nil},
+	{"regex", "pattern, text", "what the pattern matches; fails if nothing does: can(regex(…)) tells", stdlib.RegexFunc, checkRegex},
+	{"regexall", "pattern, text", "all that the pattern matches, a list", stdlib.RegexAllFunc, checkRegex},
+	{"format", "format, values...", "text made as by printf", stdlib.FormatFunc, nil},
+
+	{"abs", "number", "the number without its sign", stdlib.AbsoluteFunc, nil},
+	{"ceil", "number", "the next whole number", stdlib.CeilFunc, nil},
+	{"floor", "number", "the whole number before", stdlib.FloorFunc, nil},
+	{"max", "numbers...", "the greatest", stdlib.MaxFunc, nil},
+	{"min", "numbers...", "the least", stdlib.MinFunc, nil},
+	{"parseint", "text, base", "the number that the text is", stdlib.ParseIntFunc, nil},
+
+	{"can", "expression", "whether the expression can be evaluated", tryfunc.CanFunc, nil},
+	{"try", "expressions...", "the first that can be evaluated", tryfunc.TryFunc, nil},
+	{"tobool", "value", "the value as a bool", stdlib.MakeToFunc(cty.Bool), nil},
+	{"tolist", "value", "the value as a list", stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)), nil},
+	{"tomap", "value", "the value as a map", stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)), nil},
+	{"tonumber", "value", "the value as a number", stdlib.MakeToFunc(cty.Number), nil},
+	{"toset", "value", "the value as a set", stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)), nil},
+	{"tostring", "value", "the value as a text", stdlib.MakeToFunc(cty.String), nil},
+}
+
+// functionTable is the table as HCL wants it.
+func functionTable() map[string]function.Function {
+	table := make(map[string]function.Function, len(functions))
+	for _, f := range functions {
+		table[f.Name] = f.impl
+	}
+	return table
+}
+
+func text(name string) function.Parameter { return function.Parameter{Name: name, Type: cty.String} }
+
+func notNull(b *cty.RefinementBuilder) *cty.RefinementBuilder { return b.NotNull() }
+
+func textTest(second string, test func(text, part string) bool) function.Function {
+	return function.New(&function.Spec{
+		Params:       []function.Parameter{text("text"), text(second)},
+		Type:         function.StaticReturnType(cty.Bool),
+		RefineResult: notNull,
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			return cty.BoolVal(test(args[0].AsString(), args[1].AsString())), nil
+		},
+	})
+}
+
+var globFunc = function.New(&function.Spec{
+	Params:       []function.Parameter{text("pattern"), text("text")},
+	Type:         function.StaticReturnType(cty.Bool),
+	RefineResult: notNull,
+	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+		g, err := parseGlob(args[0].AsString())
+		if err != nil {
+			return cty.NilVal, function.NewArgError(0, err)
+		}
+		return cty.BoolVal(g.match(args[1].AsString())), nil
+	},
+})
+
+func checkGlob(pattern string) error {
+	_, err := parseGlob(pattern)
+	return err
+}
+
+var cidrContainsFunc = function.New(&function.Spec{
+	Params:       []function.Parameter{text("cidr"), text("ip")},
+	Type:         function.StaticReturnType(cty.Bool),
+	RefineResult: notNull,
+	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+		prefix, err := parseCIDR(args[0].AsString())
+		if err != nil {
+			return cty.NilVal, function.NewArgError(0, err)
+		}
+		holds, err := cidrContains(prefix, args[1].AsString())
+		if err != nil {
+			return cty.NilVal, function.NewArgError(1, err)
+		}
+		return cty.BoolVal(holds), nil
+	},
+})
+
+// cidrContains takes an ip of "" for one that no network holds.
+func cidrContains(prefix netip.Prefix, ip string) (bool, error) {
+	if ip == "" {
+		return false, nil
+	}
+	addr, err := netip.ParseAddr(ip)
+	if err != nil {
+		return false, fmt.Errorf("%q is not an IP address", ip)
+	}
+	return prefix.Contains(addr.Unmap()), nil
+}
+
+// parseCIDR reads a network, or one address as a network of its own.
+func parseCIDR(s string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
+		addr = addr.Unmap()
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	prefix, err := netip.ParsePrefix(s)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf(`%q is not a network; write one as in "192.168.0.0/16" or "fd00::/8"`, s)
+	}
+	if prefix != prefix.Masked() {
+		return netip.Prefix{}, fmt.Errorf("%q has bits set behind its length; write %q", s, prefix.Masked())
+	}
+	return prefix, nil
+}
+
+func checkCIDR(cidr string) error {
+	_, err := parseCIDR(cidr)
+	return err
+}
+
+func checkRegex(pattern string) error {
+	if _, err := regexp.Compile(pattern); err != nil {
+		return errors.New(strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	}
+	return nil
+}
+
+// interfaceFunc asks for an interface's addresses.
+func interfaceFunc(addresses func(name string) (cty.Value, error)) function.Function {
+	return function.New(&function.Spec{
+		Params:       []function.Parameter{text("name")},
+		Type:         function.StaticReturnType(cty.List(cty.String)),
+		RefineResult: notNull,
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			return addresses(args[0].AsString())
+		},
+	})
+}
+
+// unknownAddresses stands for every interface's while a policy is loaded.
+func unknownAddresses(string) (cty.Value, error) {
+	return cty.UnknownVal(cty.List(cty.String)).RefineNotNull(), nil
+}
+
+func checkInterface(name string) error {
+	switch {
+	case name == "":
+		return errors.New("an interface has a name")
+	case strings.ContainsAny(name, "/ \t\n"):
+		return fmt.Errorf("%q cannot be the name of an interface", name)
+	}
+	return nil
+}
+
+var lengthFunc = function.New(&function.Spec{
+	Params: []function.Parameter{{Name: "value", Type: cty.DynamicPseudoType, AllowDynamicType: true, AllowUnknown: true}},
+	Type: func(args []cty.Value) (cty.Type, error) {
+		ty := args[0].Type()
+		if ty != cty.String && ty != cty.DynamicPseudoType && !ty.IsTupleType() && !ty.IsObjectType() && !ty.IsCollectionType() {
+			return cty.NilType, function.NewArgErrorf(0, "a %s has no length", ty.FriendlyName())
+		}
+		return cty.Number, nil
+	},
+	RefineResult: notNull,
+	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+		ty := args[0].Type()
+		switch {
+		case ty == cty.DynamicPseudoType:
+			return cty.UnknownVal(cty.Number), nil
+		case ty == cty.String:
+			return stdlib.Strlen(args[0])
+		case ty.IsObjectType():
+			return cty.NumberIntVal(int64(len(ty.AttributeTypes()))), nil
+		}
+		return args[0].Length(), nil
+	},
+})
+
+// quantifier makes anytrue (want true) and alltrue (want false): one element
+// that is as wanted settles it.
+func quantifier(want bool) function.Function {
+	return function.New(&function.Spec{
+		Params:       []function.Parameter{{Name: "list", Type: cty.List(cty.Bool)}},
+		Type:         function.StaticReturnType(cty.Bool),
+		RefineResult: notNull,
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			for _, v := range args[0].AsValueSlice() {
+				switch {
+				case !v.IsKnown():
+					return cty.UnknownVal(cty.Bool), nil
+				case v.IsNull():
+					return cty.NilVal, function.NewArgErrorf(0, "an element is null")
+				case v.True() == want:
+					return cty.BoolVal(want), nil
+				}
+			}
+			return cty.BoolVal(!want), nil
+		},
+	})
+}
+
+var coalesceFunc = function.New(&function.Spec{
+	VarParam: &function.Parameter{Name: "values", Type: cty.DynamicPseudoType, AllowNull: true},
+	Type:     func(args []cty.Value) (cty.Type, error) { return stdlib.CoalesceFunc.ReturnTypeForValues(args) },
+	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+		full := args[:0:0]
+		for _, v := range args {
+			if v.Type() == cty.String && v.IsKnown() && !v.IsNull() && v.AsString() == "" {
+				continue
+			}
+			full = append(full, v)
+		}
+		if len(full) == 0 {
+			return cty.NilVal, errors.New(`every value is null or ""`)
+		}
+		return stdlib.Coalesce(full...)
+	},
+})

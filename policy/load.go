@@ -1,0 +1,417 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/agext/levenshtein"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// loader reads policy files and collects every mistake in them.
+type loader struct {
+	files  []*source
+	locals map[string]*local
+	diags  hcl.Diagnostics
+
+	seen map[string]hcl.Range // settings and rules that stand somewhere already
+}
+
+// start is where HCL begins to count.
+var start = hcl.Pos{Line: 1, Column: 1}
+
+func newLoader(files []File) *loader {
+	l := &loader{locals: map[string]*local{}, seen: map[string]hcl.Range{}}
+	for _, f := range files {
+		l.files = append(l.files, &source{File: f})
+	}
+	return l
+}
+
+// load reads all files. What it gives is of use only if no errors were found.
+func (l *loader) load() *Policy {
+	p := &Policy{rules: map[Kind][]*rule{}, files: l.files, locals: l.locals}
+	bodies := make([]*hclsyntax.Body, len(l.files))
+	for i, f := range l.files {
+		parsed, diags := hclsyntax.ParseConfig(f.Src, f.Name, start)
+		l.diags = append(l.diags, diags...)
+		f.hcl = parsed
+		if diags.HasErrors() {
+			continue // half a file is full of mistakes that are none
+		}
+		bodies[i] = parsed.Body.(*hclsyntax.Body)
+		l.readLocals(bodies[i])
+	}
+	l.resolveLocals()
+
+	inherit := true
+	for i, body := range bodies {
+		if body != nil {
+			l.readSettings(l.files[i], body, p, &inherit)
+		}
+	}
+	for i, body := range bodies {
+		if body == nil {
+			continue
+		}
+		for _, block := range body.Blocks {
+			r := l.readBlock(l.files[i], block)
+			if r != nil && (inherit || !r.builtin) {
+				p.rules[r.Kind] = append(p.rules[r.Kind], r)
+			}
+		}
+	}
+	l.checkReach(p)
+	for _, diag := range l.diags {
+		if diag.Severity == hcl.DiagWarning {
+			p.warnings = append(p.warnings, diag)
+		}
+	}
+	return p
+}
+
+// fault adds a mistake.
+func (l *loader) fault(at hcl.Range, summary, format string, args ...any) {
+	l.diags = append(l.diags, &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(format, args...), Subject: &at,
+	})
+}
+
+// warn adds a warning.
+func (l *loader) warn(at hcl.Range, summary, format string, args ...any) {
+	l.diags = append(l.diags, &hcl.Diagnostic{
+		Severity: hcl.DiagWarning, Summary: summary, Detail: fmt.Sprintf(format, args...), Subject: &at,
+	})
+}
+
+// once faults what stands in the files for the second time.
+func (l *loader) once(what string, at hcl.Range, summary string) {
+	if first, ok := l.seen[what]; ok {
+		l.fault(at, summary, "The first one is at %s:%d.", first.Filename, first.Start.Line)
+		return
+	}
+	l.seen[what] = at
+}
+
+// readSettings reads the attributes at the top of a file. The built-in
+// policy's count only where no other file has them.
+func (l *loader) readSettings(f *source, body *hclsyntax.Body, p *Policy, inherit *bool) {
+	for _, attr := range sorted(body.Attributes) {
+		if f.Builtin {
+			l.fault(attr.NameRange, "Setting in the built-in policy", "Only a user's file sets %q.", attr.Name)
+			continue
+		}
+		switch attr.Name {
+		case "mode":
+			l.once("setting "+attr.Name, attr.NameRange, "Duplicate setting")
+			if mode, ok := l.constantText(attr); ok {
+				p.observe = mode == "observe"
+				if mode != "observe" && mode != "enforce" {
+					l.fault(attr.Expr.Range(), "Unsupported mode", `The mode is "enforce" or "observe", not %q.%s`, mode, didYouMean(mode, []string{"enforce", "observe"}))
+				}
+			}
+		case "inherit":
+			l.once("setting "+attr.Name, attr.NameRange, "Duplicate setting")
+			v, ok := l.constant(attr)
+			switch {
+			case !ok:
+			case v.IsNull() || v.Type() != cty.Bool:
+				l.fault(attr.Expr.Range(), "Unsuitable value", "inherit is true or false.")
+			case v.False():
+				*inherit = false
+			}
+		default:
+			l.fault(attr.NameRange, "Unsupported setting", "A policy has no setting %q.%s", attr.Name, didYouMean(attr.Name, settingNames(Schema.Settings)))
+		}
+	}
+}
+
+// readBlock reads a rule. It gives nil for a block that is none.
+func (l *loader) readBlock(f *source, block *hclsyntax.Block) *rule {
+	if block.Type == "locals" {
+		return nil
+	}
+	spec, ok := Schema.Kind(Kind(block.Type))
+	if !ok {
+		names := []string{"locals"}
+		for _, k := range Schema.Kinds {
+			names = append(names, string(k.Kind))
+		}
+		l.fault(block.TypeRange, "Unsupported block", "There is no kind of rule named %q.%s The kinds are port, network, mount, privilege and api.", block.Type, didYouMean(block.Type, names))
+		return nil
+	}
+	r := &rule{block: block, builtin: f.Builtin}
+	r.Rule = Rule{Kind: spec.Kind, File: f.Name, Line: block.TypeRange.Start.Line}
+	l.readName(f, r)
+	for _, nested := range block.Body.Blocks {
+		if attr, ok := settingNamed(nested.Type); ok {
+			l.fault(nested.TypeRange, "Unsupported block", "%s is an attribute: write %s = …", attr.Name, attr.Name)
+		} else {
+			l.fault(nested.TypeRange, "Unsupported block", "A rule holds no blocks.%s", didYouMean(nested.Type, settingNames(Schema.Rule)))
+		}
+	}
+	for _, attr := range sorted(block.Body.Attributes) {
+		switch attr.Name {
+		case "when":
+			l.readWhen(r, attr)
+		case "action":
+			l.readAction(r, spec, attr)
+		case "to":
+			r.to = l.readTo(r, attr)
+		case "message":
+			r.message = l.readMessage(r, attr)
+		case "expires":
+			l.readExpires(r, attr)
+		default:
+			l.fault(attr.NameRange, "Unsupported attribute", "A rule has no attribute %q.%s", attr.Name, l.meantInRule(spec, attr.Name))
+		}
+	}
+	l.checkAction(r)
+	return r
+}
+
+// readName takes the name of a rule, which is its block's one label.
+func (l *loader) readName(f *source, r *rule) {
+	labels, ranges := r.block.Labels, r.block.LabelRanges
+	switch {
+	case len(labels) == 0:
+		l.fault(r.block.TypeRange, "Rule without a name", "Say what the rule is for; logs and messages show it: %s \"why\" { … }", r.Kind)
+		return
+	case len(labels) > 1:
+		l.fault(ranges[1], "Rule with two names", "A rule has one name: put %q and what follows it into the same quotes, or remove it.", labels[1])
+		return
+	case strings.TrimSpace(labels[0]) == "":
+		l.fault(ranges[0], "Rule without a name", "Say what the rule is for; logs and messages show it.")
+		return
+	}
+	r.Name = labels[0]
+	who := "user's"
+	if f.Builtin {
+		who = "built-in" // a user may give a rule the name of the built-in one that it is put before
+	}
+	l.once(fmt.Sprintf("%s rule %s %q", who, r.Kind, r.Name), ranges[0], "Duplicate rule")
+}
+
+func (l *loader) readWhen(r *rule, attr *hclsyntax.Attribute) {
+	v, ok := l.check(attr.Expr, r.Kind)
+	r.when = attr.Expr
+	if !ok {
+		r.broken = true
+		return
+	}
+	switch {
+	case v.Type() == cty.DynamicPseudoType && !v.IsKnown():
+		return
+	case v.IsNull() || v.Type() != cty.Bool:
+		l.fault(attr.Expr.Range(), "Unsuitable value", "when is a condition, true or false; this is %s.", describe(v))
+	case v.IsKnown() && v.True():
+		r.when = nil
+	case v.IsKnown():
+		l.warn(attr.Expr.Range(), "Rule never holds", "The condition is false whatever the call is. Remove the rule, or let it expire.")
+	}
+}
+
+func (l *loader) readAction(r *rule, spec KindSpec, attr *hclsyntax.Attribute) {
+	names := make([]string, len(spec.Actions))
+	for i, a := range spec.Actions {
+		names[i] = a.String()
+	}
+	choice := fmt.Sprintf("The actions of %s are %s.", spec.Kind, list(names))
+	if word := hcl.ExprAsKeyword(attr.Expr); word != "" && word != "local" {
+		l.fault(attr.Expr.Range(), "Action without quotes", "Write action = %q. %s", word, choice)
+		return
+	}
+	name, ok := l.constantText(attr)
+	if !ok {
+		return
+	}
+	action, err := actionNamed(name)
+	switch {
+	case err != nil:
+		l.fault(attr.Expr.Range(), "Unsupported action", "There is no action %q.%s %s", name, meant(name, names, actionSynonyms), choice)
+	case !slices.Contains(spec.Actions, action):
+		l.fault(attr.Expr.Range(), "Unsupported action", "A %s rule cannot %s. %s", spec.Kind, name, choice)
+	}
+	r.action = action
+}
+
+// actionSynonyms are what other tools call the actions.
+var actionSynonyms = map[string]string{
+	"accept": "allow", "permit": "allow", "pass": "allow", "log": "warn", "audit": "warn",
+	"block": "deny", "reject": "deny", "refuse": "deny", "drop": "deny", "forbid": "deny",
+	"rewrite": "bind", "listen": "bind", "publish": "bind", "loopback": "bind", "substitute": "replace",
+}
+
+// checkAction holds a rule's attributes against each other.
+func (l *loader) checkAction(r *rule) {
+	attrs := r.block.Body.Attributes
+	action, to := attrs["action"], attrs["to"]
+	switch {
+	case action == nil:
+		l.fault(r.block.DefRange(), "Rule without an action", `Say what to do, as in action = "deny".`)
+	case r.action == Bind && to == nil:
+		l.fault(action.Range(), "Bind without an address", `Say where to bind the port, as in to = ["127.0.0.1"].`)
+	case r.action != Bind && to != nil && r.Kind == KindPort:
+		l.fault(to.NameRange, "Address without bind", `Only action = "bind" takes to.`)
+	case to != nil && r.Kind != KindPort:
+		l.fault(to.NameRange, "Address without a port", "Only port rules bind; a %s rule has no to.", r.Kind)
+	}
+}
+
+func (l *loader) readMessage(r *rule, attr *hclsyntax.Attribute) *value {
+	v, ok := l.check(attr.Expr, r.Kind)
+	if !ok {
+		return nil
+	}
+	if v.IsNull() || v.Type() != cty.String && v.Type() != cty.DynamicPseudoType {
+		l.fault(attr.Expr.Range(), "Unsuitable value", "message is a text; this is %s.", describe(v))
+		return nil
+	}
+	return l.settle(attr.Expr, v)
+}
+
+func (l *loader) readExpires(r *rule, attr *hclsyntax.Attribute) {
+	text, ok := l.constantText(attr)
+	if !ok {
+		return
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	switch {
+	case err == nil:
+		r.expires = at
+	case isDate(text):
+		l.fault(attr.Expr.Range(), "Unsuitable time", "A day alone has no time zone: write expires = %q.", text+"T00:00:00Z")
+	default:
+		l.fault(attr.Expr.Range(), "Unsuitable time", `Write the time as in "2027-01-01T00:00:00Z" (RFC 3339).`)
+	}
+}
+
+func isDate(text string) bool {
+	_, err := time.Parse(time.DateOnly, text)
+	return err == nil
+}
+
+// constant evaluates an attribute that must be known when the policy is
+// loaded.
+func (l *loader) constant(attr *hclsyntax.Attribute) (cty.Value, bool) {
+	v, ok := l.check(attr.Expr, "")
+	if ok && l.isLive(attr.Expr) {
+		l.fault(attr.Expr.Range(), "Value must be constant", "%s cannot depend on the call; write one rule for each value.", attr.Name)
+		return v, false
+	}
+	return v, ok
+}
+
+func (l *loader) constantText(attr *hclsyntax.Attribute) (string, bool) {
+	v, ok := l.constant(attr)
+	if !ok {
+		return "", false
+	}
+	if v.IsNull() || v.Type() != cty.String {
+		l.fault(attr.Expr.Range(), "Unsuitable value", "%s is a text; this is %s.", attr.Name, describe(v))
+		return "", false
+	}
+	return v.AsString(), true
+}
+
+// describe says what a value is that should be another.
+func describe(v cty.Value) string {
+	switch {
+	case v.IsNull():
+		return "null"
+	case v.IsKnown() && v.Type().IsPrimitiveType():
+		return fmt.Sprintf("the %s %s", v.Type().FriendlyName(), show(v, false))
+	}
+	return "a " + v.Type().FriendlyName()
+}
+
+// sorted gives attributes in the order of the file.
+func sorted(attrs hclsyntax.Attributes) []*hclsyntax.Attribute {
+	all := make([]*hclsyntax.Attribute, 0, len(attrs))
+	for _, attr := range attrs {
+		all = append(all, attr)
+	}
+	slices.SortFunc(all, func(a, b *hclsyntax.Attribute) int { return a.SrcRange.Start.Byte - b.SrcRange.Start.Byte })
+	return all
+}
+
+func settingNames(settings []Setting) []string {
+	names := make([]string, len(settings))
+	for i, s := range settings {
+		names[i] = s.Name
+	}
+	return names
+}
+
+func settingNamed(name string) (Setting, bool) {
+	for _, s := range Schema.Rule {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return Setting{}, false
+}
+
+// ruleSynonyms are what other tools call a rule's attributes.
+var ruleSynonyms = map[string]string{
+	"if": "when", "condition": "when", "match": "when", "where": "when", "then": "action", "do": "action", "effect": "action",
+	"address": "to", "addresses": "to", "ip": "to", "reason": "message", "description": "message", "until": "expires", "expiry": "expires",
+}
+
+// meantInRule guesses what an unknown attribute of a rule was to be: one of
+// its own, or a fact about the claim that belongs into when.
+func (l *loader) meantInRule(spec KindSpec, name string) string {
+	if guess := meant(name, settingNames(Schema.Rule), ruleSynonyms); guess != "" {
+		return guess
+	}
+	for _, a := range spec.Attributes {
+		if a.Name == name || slices.Contains(a.also, name) {
+			return fmt.Sprintf(" To compare it, write when = %s.%s == …", spec.Kind, a.Name)
+		}
+	}
+	if slices.ContainsFunc(Schema.Settings, func(s Setting) bool { return s.Name == name }) {
+		return " It is a setting of the whole policy: write it at the top of the file, outside of any block."
+	}
+	return fmt.Sprintf(" It has %s.", list(settingNames(Schema.Rule)))
+}
+
+// meant guesses a name by what people call it elsewhere, or by its spelling.
+func meant(name string, names []string, synonyms map[string]string) string {
+	if other := synonyms[strings.ToLower(name)]; slices.Contains(names, other) {
+		return fmt.Sprintf(" Did you mean %q?", other)
+	}
+	return didYouMean(name, names)
+}
+
+// didYouMean guesses which name was meant, with a blank before it; "" if none
+// is near.
+func didYouMean(name string, names []string) string {
+	if near := nearest(name, names); near != "" {
+		return fmt.Sprintf(" Did you mean %q?", near)
+	}
+	return ""
+}
+
+// nearest finds the name that differs least, "" if all differ much.
+func nearest(name string, names []string) string {
+	best, least := "", 3
+	for _, candidate := range names {
+		far := levenshtein.Distance(strings.ToLower(name), candidate, nil)
+		if far < least && far < len(candidate) {
+			best, least = candidate, far
+		}
+	}
+	return best
+}
+
+// list joins names as a sentence does.
+func list(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}

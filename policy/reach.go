@@ -1,0 +1,55 @@
+package policy
+
+import (
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// checkReach faults rules that no claim can reach: those behind one of the
+// same kind and file that decides every claim, or that has the same
+// condition. A rule that expires leaves way to those behind it.
+func (l *loader) checkReach(p *Policy) {
+	sources := map[string]*source{}
+	for _, f := range l.files {
+		sources[f.Name] = f
+	}
+	for _, kind := range Schema.Kinds {
+		var all *rule
+		same := map[string]*rule{}
+		for _, r := range p.rules[kind.Kind] {
+			condition := r.condition(sources[r.File])
+			switch first := same[condition]; {
+			case all != nil && all.builtin != r.builtin:
+			case all != nil && all.File == r.File:
+				l.fault(r.block.DefRange(), "Rule is never reached", "%q before it, in line %d, decides every claim of this kind. Put this rule before that one.", all.Name, all.Line)
+			case all != nil:
+				l.warn(r.block.DefRange(), "Rule is never reached", "%q in %s:%d decides every claim of this kind before it.", all.Name, all.File, all.Line)
+			case first != nil && first.File == r.File:
+				l.fault(r.block.DefRange(), "Rule is never reached", "%q before it, in line %d, has the same condition.", first.Name, first.Line)
+			}
+			if !r.expires.IsZero() || r.broken {
+				continue
+			}
+			if condition == "" {
+				all = r
+			} else if same[condition] == nil {
+				same[condition] = r
+			}
+		}
+	}
+}
+
+// condition is the text of a rule's condition without its white space; "" if
+// the rule always holds.
+func (r *rule) condition(src *source) string {
+	if r.when == nil {
+		return ""
+	}
+	tokens, _ := hclsyntax.LexExpression(r.when.Range().SliceBytes(src.Src), "", start)
+	var text []byte
+	for _, token := range tokens {
+		if token.Type != hclsyntax.TokenNewline && token.Type != hclsyntax.TokenComment {
+			text = append(append(text, token.Bytes...), ' ')
+		}
+	}
+	return string(text)
+}
