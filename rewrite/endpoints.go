@@ -37,4 +37,7 @@ var Endpoints = []Endpoint{
 	{"POST", "/containers/{name:.*}/checkpoints", "container.checkpoint", containerCheckpoint, 0},
 	{"POST", "/exec/{id:.*}/start", "exec.start", nil, Streams | Upgrades}, // what it runs was read when the exec was created
 	{"POST", "/commit", "container.commit", containerCommit, 0},
+
+	{"POST", "/networks/create", "network.create", networkCreate, 0},
+	{"POST", "/networks/{id:.*}/connect", "network.connect", networkConnect, 0},
 }

@@ -1,0 +1,191 @@
+package rewrite
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/safesock/safesock/policy"
+)
+
+// networkCreate claims what makes a network more than a bridge of its own
+// behind the Engine's firewall.
+func networkCreate(c *call) error {
+	network := c.body()
+	c.reach(network, network)
+
+	// A network takes the options of the configuration that it names, and none
+	// of the Engine's defaults.
+	from := network.field("ConfigFrom").field("Network")
+	if name := from.text(); name != "" {
+		before := len(c.claims)
+		c.options(c.engine("/networks/"+url.PathEscape(name)), network)
+		for _, cl := range c.claims[before:] {
+			cl.pointer, cl.before, cl.after = from.pointer(), from.raw(), from.raw()
+		}
+	}
+	return nil
+}
+
+// networkConnect claims what the network gives that a container joins. The
+// endpoint's NetworkID counts for more than the network in the path.
+func networkConnect(c *call) error {
+	id := c.network(c.Vars["id"])
+	c.pin("id", id)
+
+	endpoint := c.body().field("EndpointConfig").field("NetworkID")
+	if name := endpoint.text(); name != "" {
+		if id := c.network(name); id != "" && id != name {
+			c.then = append(c.then, func() { c.replace(endpoint, quote(id)) })
+		}
+	}
+	return nil
+}
+
+// network looks up a network by any name that the Engine knows it by, claims
+// what it gives to a container that joins it, and gives its id. The id is ""
+// if there is no such network, or if it is not known yet.
+func (c *call) network(name string) (id string) {
+	if name == "" {
+		return ""
+	}
+	network := c.engine("/networks/" + url.PathEscape(name))
+	c.reach(network, value{})
+	id = network.field("Id").text()
+	if a, ok := c.ask(AboutEngine, "/networks/"+url.PathEscape(name)); ok && id != "" {
+		c.known[Question{AboutEngine, "/networks/" + id}] = a
+	}
+	return id
+}
+
+// reach claims what a network gives to the containers that join it besides
+// the ports that they publish. The network is one that is made, in the words
+// of the call that makes it, or one that the Engine has.
+func (c *call) reach(network, made value) {
+	driver := network.field("Driver")
+	switch mode := driver.text(); mode {
+	case "", "bridge", "null", "none":
+	case "host", "macvlan", "ipvlan", "overlay":
+		c.networkClaim(network, mode, driver)
+	default: // a plugin's
+		c.networkClaim(network, "plugin", driver)
+	}
+	for _, swarm := range []struct {
+		field value
+		is    bool
+	}{
+		{network.field("Scope"), network.field("Scope").text() == "swarm"},
+		{network.field("Ingress"), network.field("Ingress").flag()},
+	} {
+		if swarm.is && driver.text() != "overlay" {
+			c.networkClaim(network, "swarm", swarm.field)
+		}
+	}
+	ipam := network.field("IPAM").field("Driver")
+	switch ipam.text() {
+	case "", "default", "null", "host-local", "dhcp", "none": // the last three are Podman's
+	default:
+		c.networkClaim(network, "plugin", ipam)
+	}
+	c.options(network, made)
+}
+
+// options claims what a network's options give. Those that name a bridge are
+// of interest where a network is made: afterwards every network has its own.
+func (c *call) options(network, made value) {
+	for key, option := range network.field("Options").members() {
+		mode := optionMode(key, option.text())
+		switch {
+		case mode == "bridge" && !made.absent():
+			if a, ok := c.ask(AboutInterface, option.text()); ok && a.Exists {
+				c.networkClaim(network, "existing-bridge", option)
+			}
+		case mode == "default-bridge" && !made.absent():
+			c.networkClaim(network, "existing-bridge", option)
+		case mode == "ipv6":
+			c.ipv6(network, option)
+		case mode != "" && mode != "bridge" && mode != "default-bridge":
+			c.networkClaim(network, mode, option)
+		}
+	}
+	if ipv6 := network.field("EnableIPv6"); ipv6.flag() {
+		c.ipv6(network, ipv6)
+	}
+}
+
+// ipv6 claims IPv6 from Engines that have no IPv6 firewall by default. Those
+// before 27, whose API is 1.46, let neighbours reach every port of a container
+// that has a routable address.
+func (c *call) ipv6(network, at value) {
+	api := c.engine("/version").field("ApiVersion").text()
+	if olderThan(api, "1.46") {
+		c.networkClaim(network, "ipv6", at)
+	}
+}
+
+func (c *call) networkClaim(network value, mode string, at value) {
+	c.claim(policy.Network{
+		Mode:    mode,
+		Name:    network.field("Name").text(),
+		Driver:  network.field("Driver").text(),
+		Options: network.field("Options").textMap(),
+	}, at)
+}
+
+// optionMode is the mode of a network claim that a driver's option makes, ""
+// if it makes none. The keys are compared exactly, as the Engine does (moby:
+// libnetwork/netlabel, libnetwork/drivers/bridge).
+func optionMode(key, text string) string {
+	switch key {
+	case "com.docker.network.bridge.gateway_mode_ipv4", "com.docker.network.bridge.gateway_mode_ipv6":
+		switch text {
+		case "", "nat", "isolated":
+			return ""
+		case "routed": // a published port is open to all who have a route, whatever its address
+			return "routed"
+		}
+		return "unprotected" // nat-unprotected, and what a later Engine may know
+	case "com.docker.network.bridge.trusted_host_interfaces": // neighbours on these reach every port
+		if text != "" {
+			return "unprotected"
+		}
+		return ""
+	case "com.docker.network.bridge.name":
+		if text != "" {
+			return "bridge"
+		}
+		return ""
+	case "com.docker.network.bridge.default_bridge": // takes the Engine's own docker0
+		if on, err := strconv.ParseBool(text); on || err != nil {
+			return "default-bridge"
+		}
+		return ""
+	case "mode": // Podman's bridge: unmanaged takes one that the host has
+		if text == "unmanaged" {
+			return "existing-bridge"
+		}
+		return ""
+	case "com.docker.network.enable_ipv6":
+		if on, err := strconv.ParseBool(text); on || err != nil {
+			return "ipv6"
+		}
+		return ""
+	case "com.docker.network.enable_ipv4",
+		"com.docker.network.bridge.enable_icc",
+		"com.docker.network.bridge.enable_ip_masquerade",
+		"com.docker.network.bridge.host_binding_ipv4", // only for ports without an address, which are decided one by one
+		"com.docker.network.bridge.inhibit_ipv4",
+		"com.docker.network.container_iface_prefix",
+		"com.docker.network.driver.mtu",
+		"com.docker.network.driver.overlay.vxlanid_list",
+		"com.docker.network.advertise_addr_nmsgs",
+		"com.docker.network.advertise_addr_ms",
+		"com.docker.network.host_ipv4", // the address that outgoing connections have
+		"com.docker.network.host_ipv6":
+		return ""
+	}
+	if strings.HasPrefix(key, "com.docker.network.") {
+		return "unknown"
+	}
+	return ""
+}
