@@ -1,0 +1,49 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/safesock/safesock/policy"
+)
+
+func newCheck() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check [FILE|FOLDER...]",
+		Short: "Check a policy for mistakes",
+		Long: `Reads policies as serve would, and prints each mistake with its line and what
+to do about it. Nothing is started and no Engine is needed.
+
+` + policyHelp,
+		Example: `  safesock check policy.hcl
+  safesock check /etc/safesock`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			given := policies{paths: args}
+			files, err := given.read()
+			if err != nil {
+				return err
+			}
+			loaded, err := policy.Parse(append(files, builtin)...)
+			var mistakes *policy.Diagnostics
+			if errors.As(err, &mistakes) {
+				return no(mistakes.Error())
+			}
+			if err != nil {
+				return err
+			}
+			if warnings := loaded.Warnings(time.Now()); len(warnings.List) > 0 {
+				fmt.Fprintln(cmd.ErrOrStderr(), warnings)
+			}
+			if len(files) == 0 {
+				files = []policy.File{builtin}
+			}
+			for _, file := range files {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: ok\n", file.Name)
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,321 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/template"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker/go-connections/nat"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite"
+)
+
+// composeLines finds the lines of compose files that made a claim. Compose
+// itself forgets them while it resolves variables, overrides and includes, so
+// the files are read once more, and searched for what was resolved.
+type composeLines struct {
+	files []composeFile // later ones override earlier ones
+	env   types.Mapping
+}
+
+type composeFile struct {
+	name string
+	root *yaml.Node
+}
+
+// lineOf are the keys of a service that make a privilege claim.
+var lineOf = map[string]string{
+	"privileged": "privileged", "cap": "cap_add", "device": "devices", "device_cgroup_rule": "device_cgroup_rules",
+	"device_request": "gpus", "pid": "pid", "ipc": "ipc", "uts": "uts", "userns": "userns_mode", "cgroupns": "cgroup",
+	"cgroup_parent": "cgroup_parent", "security_opt": "security_opt", "sysctl": "sysctls", "runtime": "runtime",
+	"annotation": "annotations", "volume_driver": "volume_driver",
+}
+
+// readComposeLines reads a project's files again, and those that they include
+// or extend.
+func readComposeLines(project *types.Project) *composeLines {
+	lines := &composeLines{env: project.Environment}
+	seen := map[string]bool{}
+	for _, name := range project.ComposeFiles {
+		lines.read(name, seen)
+	}
+	return lines
+}
+
+func (l *composeLines) read(name string, seen map[string]bool) {
+	if seen[name] {
+		return
+	}
+	seen[name] = true
+	src, err := os.ReadFile(name)
+	if err != nil {
+		return // standard input, or a file of another machine: no lines from it
+	}
+	var document yaml.Node
+	if yaml.Unmarshal(src, &document) != nil || len(document.Content) == 0 {
+		return
+	}
+	root := document.Content[0]
+	dir := filepath.Dir(name)
+	_, include := child(root, "include")
+	for _, each := range items(include) {
+		if _, path := child(each, "path"); path != nil {
+			each = path
+		}
+		for _, file := range items(each) {
+			l.read(l.path(dir, file.Value), seen)
+		}
+	}
+	_, services := child(root, "services")
+	for _, service := range values(services) {
+		if _, extends := child(service, "extends"); extends != nil {
+			if _, file := child(extends, "file"); file != nil {
+				l.read(l.path(dir, file.Value), seen)
+			}
+		}
+	}
+	l.files = append(l.files, composeFile{shortPath(name), root})
+}
+
+func (l *composeLines) path(dir, name string) string {
+	name = l.text(name)
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(dir, name)
+}
+
+// text is a value with its variables resolved.
+func (l *composeLines) text(value string) string {
+	if resolved, err := template.Substitute(value, l.env.Resolve); err == nil {
+		return resolved
+	}
+	return value
+}
+
+// under places every claim at the line of a key.
+func (l *composeLines) under(path ...string) func(rewrite.Outcome) place {
+	return func(rewrite.Outcome) place {
+		for depth := len(path); depth > 0; depth-- {
+			if found, _ := l.find(path[:depth]...); found != (place{}) {
+				return found
+			}
+		}
+		return place{}
+	}
+}
+
+// find looks for a key in the last file that has it.
+func (l *composeLines) find(path ...string) (place, *yaml.Node) {
+	for i := len(l.files) - 1; i >= 0; i-- {
+		var key *yaml.Node
+		node := l.files[i].root
+		for _, name := range path {
+			if key, node = child(node, name); node == nil {
+				break
+			}
+		}
+		if node != nil {
+			return place{l.files[i].name, key.Line}, node
+		}
+	}
+	return place{}, nil
+}
+
+// ofService places the claims of a service's create call.
+func (l *composeLines) ofService(service types.ServiceConfig, body createBody) func(rewrite.Outcome) place {
+	return func(o rewrite.Outcome) place {
+		switch claim := o.Claim.(type) {
+		case policy.Port:
+			if port, ok := bindingAt(body, o.Pointer); ok {
+				return l.entry(service.Name, "ports", func(node *yaml.Node) bool { return l.publishes(node, claim, port) })
+			}
+			return l.entry(service.Name, "ports", func(*yaml.Node) bool { return false })
+		case policy.Network:
+			if service.NetworkMode != "" {
+				return l.entry(service.Name, "network_mode", nil)
+			}
+			return l.entry(service.Name, "networks", func(node *yaml.Node) bool { return node.Value == claim.Name })
+		case policy.Mount:
+			if service.UseAPISocket && claim.Target == "/var/run/docker.sock" {
+				return l.entry(service.Name, "use_api_socket", nil)
+			}
+			return l.entry(service.Name, "volumes", func(node *yaml.Node) bool { return l.mounts(node, claim) })
+		case policy.Privilege:
+			return l.entry(service.Name, lineOf[claim.Name], func(node *yaml.Node) bool {
+				return strings.Contains(strings.ToUpper(l.text(node.Value)), strings.ToUpper(claim.Value))
+			})
+		}
+		return l.under("services", service.Name)(o)
+	}
+}
+
+// entry finds the entry of a service's key that match accepts, in the service
+// or what it extends; else the key, else the service.
+func (l *composeLines) entry(service, key string, match func(*yaml.Node) bool) place {
+	fallback := place{}
+	for _, name := range l.lineage(service) {
+		for i := len(l.files) - 1; i >= 0; i-- {
+			_, services := child(l.files[i].root, "services")
+			at, node := child(services, name)
+			if node == nil {
+				continue
+			}
+			if fallback == (place{}) {
+				fallback = place{l.files[i].name, at.Line}
+			}
+			at, node = child(node, key)
+			if node == nil {
+				continue
+			}
+			here := place{l.files[i].name, at.Line}
+			if match == nil {
+				return here
+			}
+			for _, item := range items(node) {
+				if match(item) {
+					return place{l.files[i].name, item.Line}
+				}
+			}
+			fallback = here
+		}
+	}
+	return fallback
+}
+
+// lineage is a service and the services that it extends.
+func (l *composeLines) lineage(service string) []string {
+	names := []string{service}
+	for i := 0; i < len(names) && i < 32; i++ {
+		_, extends := l.find("services", names[i], "extends")
+		if extends == nil {
+			continue
+		}
+		if _, name := child(extends, "service"); name != nil {
+			extends = name
+		}
+		if extends.Kind == yaml.ScalarNode && extends.Value != names[i] {
+			names = append(names, extends.Value)
+		}
+	}
+	return names
+}
+
+// bindingAt is the binding of a create body that a claim's pointer names.
+func bindingAt(body createBody, pointer string) (nat.PortBinding, bool) {
+	rest, ok := strings.CutPrefix(pointer, "/HostConfig/PortBindings/")
+	steps := strings.Split(rest, "/")
+	if !ok || len(steps) < 2 {
+		return nat.PortBinding{}, false
+	}
+	index, err := strconv.Atoi(steps[1])
+	bindings := body.HostConfig.PortBindings[nat.Port(strings.ReplaceAll(steps[0], "~1", "/"))]
+	if err != nil || index >= len(bindings) {
+		return nat.PortBinding{}, false
+	}
+	return bindings[index], true
+}
+
+// publishes tells whether an entry of ports is, or contains, a binding.
+func (l *composeLines) publishes(node *yaml.Node, claim policy.Port, binding nat.PortBinding) bool {
+	if node.Kind == yaml.MappingNode {
+		protocol := orTCP(l.field(node, "protocol"))
+		return l.field(node, "target") == strconv.Itoa(claim.Container) && protocol == claim.Protocol &&
+			l.field(node, "published") == binding.HostPort && l.field(node, "host_ip") == binding.HostIP
+	}
+	ports, err := types.ParsePortConfig(l.text(node.Value))
+	if err != nil {
+		return false
+	}
+	for _, port := range ports {
+		if int(port.Target) == claim.Container && orTCP(port.Protocol) == claim.Protocol &&
+			port.Published == binding.HostPort && port.HostIP == binding.HostIP {
+			return true
+		}
+	}
+	return false
+}
+
+// mounts tells whether an entry of volumes is a mount.
+func (l *composeLines) mounts(node *yaml.Node, claim policy.Mount) bool {
+	if node.Kind == yaml.MappingNode {
+		return l.field(node, "target") == claim.Target
+	}
+	for _, part := range strings.Split(l.text(node.Value), ":") {
+		if part == claim.Target {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *composeLines) field(node *yaml.Node, name string) string {
+	if _, value := child(node, name); value != nil {
+		return l.text(value.Value)
+	}
+	return ""
+}
+
+// child finds a member of a mapping, through aliases and merge keys.
+func child(node *yaml.Node, name string) (key, value *yaml.Node) {
+	node = target(node)
+	if node == nil || node.Kind != yaml.MappingNode {
+		return nil, nil
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		if node.Content[i].Value == name {
+			return node.Content[i], target(node.Content[i+1])
+		}
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		if node.Content[i].Value != "<<" {
+			continue
+		}
+		for _, merged := range items(node.Content[i+1]) {
+			if key, value = child(merged, name); value != nil {
+				return key, value
+			}
+		}
+	}
+	return nil, nil
+}
+
+// items are a sequence's entries, or the one entry that stands for a sequence.
+func items(node *yaml.Node) []*yaml.Node {
+	node = target(node)
+	if node == nil {
+		return nil
+	}
+	if node.Kind != yaml.SequenceNode {
+		return []*yaml.Node{node}
+	}
+	var entries []*yaml.Node
+	for _, each := range node.Content {
+		entries = append(entries, target(each))
+	}
+	return entries
+}
+
+// values are the values of a mapping.
+func values(node *yaml.Node) []*yaml.Node {
+	var found []*yaml.Node
+	if node = target(node); node != nil && node.Kind == yaml.MappingNode {
+		for i := 1; i < len(node.Content); i += 2 {
+			found = append(found, target(node.Content[i]))
+		}
+	}
+	return found
+}
+
+// target is what an alias stands for, or the node itself.
+func target(node *yaml.Node) *yaml.Node {
+	if node != nil && node.Kind == yaml.AliasNode {
+		return node.Alias
+	}
+	return node
+}

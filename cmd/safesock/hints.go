@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// hints tell which services of a project publish ports that other services of
+// it use: those reach each other by name, without a published port.
+func hints(project *types.Project) []string {
+	var found []string
+	for _, name := range project.ServiceNames() {
+		service := project.Services[name]
+		if len(service.Ports) == 0 || service.NetworkMode != "" {
+			continue
+		}
+		var users []string
+		for _, other := range project.ServiceNames() {
+			if how := uses(project.Services[other], name); other != name && how != "" && meet(project.Services[other], service) {
+				users = append(users, fmt.Sprintf("%s (%s)", other, how))
+			}
+		}
+		if len(users) == 0 {
+			continue
+		}
+		port := service.Ports[0].Target
+		found = append(found, fmt.Sprintf("%s is used by %s, which can reach it as %s:%d without a published port; if nothing outside of the project needs it, drop its ports from the compose file",
+			name, strings.Join(users, ", "), name, port))
+	}
+	return found
+}
+
+// uses tells how a service depends on another one, "" if it does not.
+func uses(service types.ServiceConfig, name string) string {
+	if _, ok := service.DependsOn[name]; ok {
+		return "depends_on"
+	}
+	for _, link := range service.Links {
+		if target, _, _ := strings.Cut(link, ":"); target == name {
+			return "links"
+		}
+	}
+	host := regexp.MustCompile(`(^|[/@,= ])` + regexp.QuoteMeta(name) + `(:\d+|[/, ]|$)`)
+	for _, key := range slices.Sorted(maps.Keys(service.Environment)) {
+		if value := service.Environment[key]; value != nil && host.MatchString(*value) {
+			return "environment " + key
+		}
+	}
+	return ""
+}
+
+// meet tells whether two services share a network.
+func meet(a, b types.ServiceConfig) bool {
+	if a.NetworkMode != "" || b.NetworkMode != "" {
+		return false
+	}
+	for name := range a.Networks {
+		if _, ok := b.Networks[name]; ok {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/spf13/pflag"
+
+	"github.com/safesock/safesock"
+	"github.com/safesock/safesock/policy"
+)
+
+const policyHelp = `Without --policy the first of these that exists is used:
+$XDG_CONFIG_HOME/safesock/policy.hcl (which is ~/.config/safesock/policy.hcl),
+unless safesock runs as root, and /etc/safesock/policy.hcl. The built-in policy
+decides what they leave open. --policy /dev/null uses the built-in one alone.`
+
+// policies are the policy files of a command.
+type policies struct {
+	paths []string // files, and folders of *.hcl files; none for the usual places
+}
+
+func (p *policies) flag(f *pflag.FlagSet) {
+	f.StringArrayVar(&p.paths, "policy", nil, "policy `file`, or folder of *.hcl files in name order; may be repeated, earlier rules are tried first")
+}
+
+// load reads the files, and puts the built-in policy behind them.
+func (p *policies) load() (*policy.Policy, error) {
+	files, err := p.read()
+	if err != nil {
+		return nil, err
+	}
+	return policy.Parse(append(files, builtin)...)
+}
+
+// builtin is the policy that decides what no other one does.
+var builtin = policy.File{Name: "policy.hcl", Src: []byte(safesock.Policy), Builtin: true}
+
+// read reads the files in the order in which their rules are tried.
+func (p *policies) read() ([]policy.File, error) {
+	paths := p.paths
+	if len(paths) == 0 {
+		paths = usualPolicy()
+	}
+	var files []policy.File
+	for _, path := range paths {
+		names, err := policyNames(path)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			src, err := os.ReadFile(name)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, policy.File{Name: name, Src: src})
+		}
+	}
+	return files, nil
+}
+
+// policyNames is path itself, or the policies in the folder path.
+func policyNames(path string) ([]string, error) {
+	names, err := hclNames(path)
+	if err != nil {
+		return nil, err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return name != path && strings.HasSuffix(name, testSuffix) })
+	if len(names) == 0 {
+		// A folder that was mistyped, or not mounted, must not look like one
+		// that asks for nothing.
+		return nil, fmt.Errorf("%s: no *.hcl file in this folder", path)
+	}
+	return names, nil
+}
+
+// hclNames is path itself, or the *.hcl files in the folder path, in name
+// order.
+func hclNames(path string) ([]string, error) {
+	stat, err := os.Stat(path)
+	if err != nil || !stat.IsDir() {
+		return []string{path}, err
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, entry := range entries {
+		if name := entry.Name(); strings.HasSuffix(name, ".hcl") && !strings.HasPrefix(name, ".") {
+			names = append(names, filepath.Join(path, name))
+		}
+	}
+	return names, nil
+}
+
+// diagnosed is an error that shows the lines that are wrong.
+func diagnosed(diags hcl.Diagnostics, name string, file *hcl.File) error {
+	var text strings.Builder
+	if err := hcl.NewDiagnosticTextWriter(&text, map[string]*hcl.File{name: file}, 0, false).WriteDiagnostics(diags); err != nil {
+		return err
+	}
+	return errors.New(strings.TrimSpace(text.String()))
+}
+
+// testSuffix ends the names of files that hold a policy's test cases.
+const testSuffix = ".policytest.hcl"
+
+// usualPolicy is the first policy in the usual places, or none.
+func usualPolicy() []string {
+	places := []string{"/etc/safesock/policy.hcl"}
+	if os.Getuid() != 0 {
+		// As root, a home folder may be somebody else's: sudo keeps HOME.
+		if config, err := os.UserConfigDir(); err == nil {
+			places = append([]string{filepath.Join(config, "safesock", "policy.hcl")}, places...)
+		}
+	}
+	for _, place := range places {
+		// What is there and cannot be read is an error later on, not a reason
+		// to go on without it.
+		if _, err := os.Stat(place); !errors.Is(err, fs.ErrNotExist) {
+			return []string{place}
+		}
+	}
+	return nil
+}

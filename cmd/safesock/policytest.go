@@ -1,0 +1,302 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/gohcl"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/hashicorp/hcl/v2/hclwrite"
+	"github.com/mattn/go-shellwords"
+
+	"github.com/safesock/safesock/policy"
+)
+
+// testFile is a *.policytest.hcl file.
+type testFile struct {
+	name   string
+	src    []byte
+	Policy []string   `hcl:"policy,optional"` // paths relative to this file; none for the policy beside it
+	Cases  []testCase `hcl:"case,block"`
+}
+
+// testCase is a call, and what must come of it.
+type testCase struct {
+	Name string `hcl:"name,label"`
+
+	Run     string `hcl:"run,optional"`     // a docker run line
+	Compose string `hcl:"compose,optional"` // a compose file's path, or its text
+	Call    string `hcl:"call,optional"`    // a call, or the body of a container create call
+
+	Client     *testClient         `hcl:"client,block"`
+	Time       string              `hcl:"time,optional"`       // RFC 3339; now if it is ""
+	Images     map[string][]string `hcl:"images,optional"`     // the ports that images expose
+	Interfaces map[string][]string `hcl:"interfaces,optional"` // the addresses of the host's interfaces
+	Links      map[string]string   `hcl:"links,optional"`      // the host's symbolic links
+
+	Want string    `hcl:"want,optional"`
+	At   hcl.Range `hcl:",def_range"`
+}
+
+// testClient is who makes a case's call.
+type testClient struct {
+	User    string   `hcl:"user,optional"`
+	UID     int      `hcl:"uid,optional"`
+	GID     int      `hcl:"gid,optional"`
+	Groups  []string `hcl:"groups,optional"`
+	Command string   `hcl:"command,optional"`
+}
+
+// The host of a test case that says nothing about its own.
+var (
+	usualInterfaces = map[string][]string{"lo": {"127.0.0.1", "::1"}, "docker0": {"172.17.0.1"}}
+	usualLinks      = map[string]string{"/var/run": "/run"}
+)
+
+// readTestFile reads cases. The error shows the lines that are wrong.
+func readTestFile(name string) (*testFile, error) {
+	src, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	file := &testFile{name: name, src: src}
+	parsed, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+	if !diags.HasErrors() {
+		diags = append(diags, gohcl.DecodeBody(parsed.Body, nil, file)...)
+	}
+	if diags.HasErrors() {
+		return nil, diagnosed(diags, name, parsed)
+	}
+	for _, each := range file.Cases {
+		if given := count(each.Run != "", each.Compose != "", each.Call != ""); given != 1 {
+			return nil, fmt.Errorf("%s:%d: case %q: one of run, compose and call has to be given, not %d", name, each.At.Start.Line, each.Name, given)
+		}
+	}
+	return file, nil
+}
+
+func count(facts ...bool) int {
+	n := 0
+	for _, fact := range facts {
+		if fact {
+			n++
+		}
+	}
+	return n
+}
+
+// policies are the files that a test file is about: those it names, or the
+// one beside it.
+func (f *testFile) policies() policies {
+	if len(f.Policy) == 0 {
+		return policies{paths: []string{strings.TrimSuffix(f.name, testSuffix) + ".hcl"}}
+	}
+	var found policies
+	for _, path := range f.Policy {
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(filepath.Dir(f.name), path)
+		}
+		found.paths = append(found.paths, path)
+	}
+	return found
+}
+
+// decide gives what comes of a case, as its want should read, and the rules
+// that decided.
+func (c *testCase) decide(ctx context.Context, p *policy.Policy, dir string) (got string, reached []policy.Rule, err error) {
+	world, err := c.world()
+	if err != nil {
+		return "", nil, err
+	}
+	requests, err := c.requests(ctx, dir, world)
+	if err != nil {
+		return "", nil, err
+	}
+	var lines []string
+	for _, each := range requests {
+		answer, err := world.apply(p, each)
+		if err != nil {
+			return "", nil, err
+		}
+		for _, outcome := range answer.result.Outcomes {
+			reached = append(reached, outcome.Decision.Rule)
+		}
+		lines = append(lines, answer.summary()...)
+	}
+	if len(lines) == 0 {
+		lines = []string{"nothing is claimed"}
+	}
+	return strings.Join(lines, "\n") + "\n", reached, nil
+}
+
+// summary is a line for each claim. It has no line numbers, so that a comment
+// added to a policy breaks no test.
+func (a *answer) summary() []string {
+	prefix := ""
+	if a.Service != "" {
+		prefix = a.Service + ": "
+	}
+	var lines []string
+	denied := false
+	for _, outcome := range a.result.Outcomes {
+		denied = denied || outcome.Decision.Action == policy.Deny
+		if quiet(outcome) {
+			continue
+		}
+		name, asked := describe(outcome.Claim)
+		if asked != "" {
+			asked = " " + asked
+		}
+		by := "no rule"
+		if rule := outcome.Decision.Rule; rule != (policy.Rule{}) {
+			by = rule.Name
+		}
+		lines = append(lines, fmt.Sprintf("%s%s%s: %s (%s)", prefix, name, asked, decided(outcome), by))
+	}
+	if a.refusal != nil && !denied {
+		lines = append(lines, fmt.Sprintf("%srefused with %d: %s", prefix, a.refusal.Status, a.refusal.Message))
+	}
+	return lines
+}
+
+// requests are the calls of a case.
+func (c *testCase) requests(ctx context.Context, dir string, world *offline) ([]request, error) {
+	switch {
+	case c.Run != "":
+		words, err := shellwords.Parse(c.Run)
+		if err != nil {
+			return nil, fmt.Errorf("run: %w", err)
+		}
+		if !isRunLine(words) {
+			return nil, errors.New("run: not a docker run line")
+		}
+		one, err := parseRun(words)
+		return []request{one}, err
+	case c.Call != "":
+		return []request{parseCall([]byte(c.Call))}, nil
+	}
+	files := compose{dir: dir, project: "test", alone: true}
+	if strings.Contains(c.Compose, "\n") {
+		files.text = c.Compose
+	} else {
+		files.files = []string{filepath.Join(dir, c.Compose)}
+	}
+	project, err := files.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return composeRequests(project, readComposeLines(project), world.engine), nil
+}
+
+// world is the host and the Engine of a case.
+func (c *testCase) world() (*offline, error) {
+	world := &offline{
+		engine: map[string][]byte{},
+		client: policy.Client{UID: 1000, GID: 1000, User: "tester", Command: "docker"},
+		time:   time.Now(),
+	}
+	if c.Client != nil {
+		world.client = policy.Client{UID: c.Client.UID, GID: c.Client.GID, User: c.Client.User, Groups: c.Client.Groups, Command: c.Client.Command}
+	}
+	if c.Time != "" {
+		at, err := time.Parse(time.RFC3339, c.Time)
+		if err != nil {
+			return nil, fmt.Errorf("time: %w", err)
+		}
+		world.time = at
+	}
+	for image, ports := range c.Images {
+		body, err := imageExposing(ports)
+		if err != nil {
+			return nil, err
+		}
+		world.engine["/images/"+image+"/json"] = body
+	}
+	interfaces, links := c.Interfaces, c.Links
+	if interfaces == nil {
+		interfaces = usualInterfaces
+	}
+	if links == nil {
+		links = usualLinks
+	}
+	addresses := map[string][]netip.Addr{}
+	for name, texts := range interfaces {
+		for _, text := range texts {
+			address, err := netip.ParseAddr(text)
+			if err != nil {
+				return nil, fmt.Errorf("interfaces: %w", err)
+			}
+			addresses[name] = append(addresses[name], address)
+		}
+	}
+	world.interfaces = func(name string) ([]netip.Addr, error) {
+		if found, ok := addresses[name]; ok {
+			return found, nil
+		}
+		return nil, fmt.Errorf("no interface %q", name)
+	}
+	world.path = func(path string) (string, bool) { return followLinks(path, links), true }
+	return world, nil
+}
+
+// followLinks resolves a path by a table of symbolic links.
+func followLinks(path string, links map[string]string) string {
+	path = filepath.Clean(path)
+	for range 40 { // as many as Linux follows
+		found := ""
+		for link := range links {
+			if (path == link || strings.HasPrefix(path, link+"/")) && len(link) > len(found) {
+				found = link
+			}
+		}
+		if found == "" {
+			break
+		}
+		path = filepath.Join(links[found], strings.TrimPrefix(path, found))
+	}
+	return path
+}
+
+// update writes the wants of a file anew.
+func (f *testFile) update(wants []string) error {
+	file, diags := hclwrite.ParseConfig(f.src, f.name, hcl.InitialPos)
+	if diags.HasErrors() {
+		return diags
+	}
+	blocks := file.Body().Blocks()
+	for i, want := range wants {
+		if f.Cases[i].Want == want {
+			continue
+		}
+		text := strings.NewReplacer("${", "$${", "%{", "%%{", "\n", "\n    ").Replace(strings.TrimSuffix(want, "\n"))
+		attribute, diags := hclwrite.ParseConfig([]byte("want = <<-EOT\n    "+text+"\n  EOT\n"), f.name, hcl.InitialPos)
+		if diags.HasErrors() {
+			return diags
+		}
+		tokens := attribute.Body().GetAttribute("want").Expr().BuildTokens(nil)
+		blocks[i].Body().SetAttributeRaw("want", tokens)
+	}
+	return os.WriteFile(f.name, file.Bytes(), 0o644)
+}
+
+// reachable are the rules that a policy's own files hold, or all if it is the
+// built-in one.
+func reachable(p *policy.Policy) []policy.Rule {
+	var own []policy.Rule
+	for _, rule := range p.Rules() {
+		if rule.File != builtin.Name {
+			own = append(own, rule)
+		}
+	}
+	if len(own) == 0 {
+		own = p.Rules()
+	}
+	return own
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/rogpeppe/go-internal/diff"
+
+	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite"
+)
+
+// report is what explain prints.
+type report struct {
+	answers []answer
+	hints   []string // what a person could do without
+	notes   []string // what could not be known
+	diff    bool
+}
+
+// print writes the report in one of the formats.
+func (r *report) print(w io.Writer, format string) error {
+	switch format {
+	case "json":
+		return r.json(w)
+	case "sarif":
+		return r.sarif(w)
+	case "github":
+		return r.github(w)
+	}
+	return r.text(w)
+}
+
+// text prints a table of the claims, and below it what a person should know.
+func (r *report) text(w io.Writer) error {
+	rows := r.rows()
+	if len(rows) == 0 {
+		fmt.Fprintln(w, "Nothing is claimed on the host: forwarded as it is.")
+	} else if err := writeTable(w, []string{"SERVICE", "AT", "CLAIM", "ASKED", "DECIDED", "RULE", "LINE"}, rows); err != nil {
+		return err
+	}
+	for _, each := range r.answers {
+		for _, line := range each.messages() {
+			fmt.Fprintf(w, "\n%s\n", line)
+		}
+		if r.diff && each.edited() {
+			fmt.Fprintf(w, "\n%s", bodyDiff(each))
+		}
+	}
+	for _, hint := range r.hints {
+		fmt.Fprintf(w, "\nHint: %s\n", hint)
+	}
+	for _, note := range r.notes {
+		fmt.Fprintf(w, "\nNote: %s\n", note)
+	}
+	return nil
+}
+
+// rows are the cells of the table, a row for each claim.
+func (r *report) rows() [][]string {
+	var rows [][]string
+	for _, each := range r.answers {
+		for _, outcome := range each.result.Outcomes {
+			if quiet(outcome) {
+				continue
+			}
+			at := ""
+			if found := each.placeOf(outcome); found != nil {
+				at = found.String()
+			}
+			claim, asked := describe(outcome.Claim)
+			rule := outcome.Decision.Rule
+			line := ""
+			if rule != (policy.Rule{}) {
+				line = fmt.Sprintf("%s:%d", rule.File, rule.Line)
+			}
+			rows = append(rows, []string{each.Service, at, claim, asked, decided(outcome), rule.Name, line})
+		}
+	}
+	return rows
+}
+
+// writeTable prints rows below a head, without the columns that are empty.
+func writeTable(w io.Writer, head []string, rows [][]string) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range append([][]string{head}, rows...) {
+		var cells []string
+		for column, cell := range row {
+			if !slices.ContainsFunc(rows, func(row []string) bool { return row[column] != "" }) {
+				continue
+			}
+			if cell == "" {
+				cell = "-"
+			}
+			cells = append(cells, cell)
+		}
+		fmt.Fprintln(table, strings.Join(cells, "\t"))
+	}
+	return table.Flush()
+}
+
+// messages are what the client would be told.
+func (a *answer) messages() []string {
+	prefix := ""
+	if a.Service != "" {
+		prefix = a.Service + ": "
+	}
+	if a.refusal != nil {
+		return []string{prefix + "REFUSED: " + a.refusal.Message}
+	}
+	var messages []string
+	for _, outcome := range a.result.Outcomes {
+		if text := outcome.Warning(); text != "" {
+			messages = append(messages, prefix+"WARNING: "+text)
+		}
+	}
+	return messages
+}
+
+// edited tells whether the call goes on with other bytes than it came with.
+func (a *answer) edited() bool {
+	return a.refusal == nil && (string(a.result.Body) != string(a.Body) || a.result.Target != a.Target)
+}
+
+// bodyDiff shows what was edited, with both bodies indented.
+func bodyDiff(a answer) string {
+	from, to := indented(a.Body), indented(a.result.Body)
+	name := a.Method + " " + a.Target
+	if a.result.Target != a.Target {
+		from, to = name+"\n"+from, a.Method+" "+a.result.Target+"\n"+to
+	}
+	return string(diff.Diff(name, []byte(from), name+" (edited)", []byte(to)))
+}
+
+// quiet tells whether an outcome is not worth a row: the call itself, allowed.
+func quiet(o rewrite.Outcome) bool {
+	return o.Claim.Kind() == policy.KindAPI && o.Decision.Action == policy.Allow
+}
+
+// describe names a claim and what it asks for.
+func describe(claim policy.Claim) (name, asked string) {
+	switch c := claim.(type) {
+	case policy.Port:
+		return fmt.Sprintf("port %d/%s", c.Container, c.Protocol), published(c.IP, c.Host)
+	case policy.Network:
+		return "network " + c.Mode, c.Name
+	case policy.Mount:
+		mode := "rw"
+		if c.ReadOnly {
+			mode = "ro"
+		}
+		return "mount " + c.Source, fmt.Sprintf("%s (%s)", c.Target, mode)
+	case policy.Privilege:
+		return "privilege " + c.Name, c.Value
+	}
+	return "the call", ""
+}
+
+// published writes an address and a port as docker ps does, with * for every
+// interface and for any free port.
+func published(ip, host string) string {
+	switch {
+	case ip == "":
+		ip = "*"
+	case strings.Contains(ip, ":"):
+		ip = "[" + ip + "]"
+	}
+	if host == "" || host == "0" {
+		host = "*"
+	}
+	return ip + ":" + host
+}
+
+// decided writes an outcome's action.
+func decided(o rewrite.Outcome) string {
+	decision := o.Decision
+	port, ok := o.Claim.(policy.Port)
+	if decision.Action != policy.Bind || !ok {
+		return decision.Action.String()
+	}
+	var addresses []string
+	for _, address := range decision.To {
+		addresses = append(addresses, published(address.String(), port.Host))
+	}
+	return "bind " + strings.Join(addresses, ", ")
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/safesock/safesock/policy"
+)
+
+// mark is a message about a line of a file, for programs that show it there.
+type mark struct {
+	rule   string // what decided, "" if nothing did
+	action policy.Action
+	text   string
+	at     *place // nil if it has no line
+}
+
+// levels are what SARIF and GitHub call an action's weight.
+var levels = map[policy.Action]struct{ sarif, github string }{
+	policy.Deny:    {"error", "error"},
+	policy.Warn:    {"warning", "warning"},
+	policy.Bind:    {"note", "notice"},
+	policy.Replace: {"note", "notice"},
+}
+
+// marks are the outcomes that a person should see.
+func (r *report) marks() []mark {
+	var marks []mark
+	for _, each := range r.answers {
+		denied := false
+		for _, outcome := range each.result.Outcomes {
+			decision := outcome.Decision
+			text := outcome.Warning()
+			if decision.Action == policy.Deny {
+				claim, asked := describe(outcome.Claim)
+				text = fmt.Sprintf("safesock: %s (%s) is refused (%s)", claim, asked, decision.Rule)
+				if decision.Message != "" {
+					text += "; " + decision.Message
+				}
+				denied = true
+			}
+			if text != "" {
+				marks = append(marks, mark{decision.Rule.Name, decision.Action, text, each.placeOf(outcome)})
+			}
+		}
+		if each.refusal != nil && !denied {
+			marks = append(marks, mark{"", policy.Deny, each.refusal.Message, nil})
+		}
+	}
+	return marks
+}
+
+// github prints GitHub's workflow commands, which mark lines of a pull request.
+func (r *report) github(w io.Writer) error {
+	for _, m := range r.marks() {
+		properties := []string{"title=" + property("safesock: "+m.action.String())}
+		if m.at != nil {
+			properties = append([]string{"file=" + property(m.at.File), fmt.Sprintf("line=%d", m.at.Line)}, properties...)
+		}
+		if _, err := fmt.Fprintf(w, "::%s %s::%s\n", levels[m.action].github, strings.Join(properties, ","), data.Replace(m.text)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// The characters that a workflow command escapes in its text, and in its
+// properties besides.
+var data = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+
+func property(text string) string {
+	return strings.NewReplacer(":", "%3A", ",", "%2C").Replace(data.Replace(text))
+}
+
+// sarif prints a SARIF 2.1.0 log (OASIS), for code scanning.
+func (r *report) sarif(w io.Writer) error {
+	type text struct {
+		Text string `json:"text"`
+	}
+	type region struct {
+		StartLine int `json:"startLine"`
+	}
+	type artifact struct {
+		URI string `json:"uri"`
+	}
+	type physical struct {
+		ArtifactLocation artifact `json:"artifactLocation"`
+		Region           region   `json:"region"`
+	}
+	type location struct {
+		PhysicalLocation physical `json:"physicalLocation"`
+	}
+	type result struct {
+		RuleID    string     `json:"ruleId"`
+		Level     string     `json:"level"`
+		Message   text       `json:"message"`
+		Locations []location `json:"locations,omitempty"`
+	}
+	type rule struct {
+		ID string `json:"id"`
+	}
+	type driver struct {
+		Name    string `json:"name"`
+		Version string `json:"version"`
+		Rules   []rule `json:"rules"`
+	}
+	type tool struct {
+		Driver driver `json:"driver"`
+	}
+	type run struct {
+		Tool    tool     `json:"tool"`
+		Results []result `json:"results"`
+	}
+
+	one := run{Tool: tool{driver{"safesock", version(), []rule{}}}, Results: []result{}}
+	seen := map[string]bool{}
+	for _, m := range r.marks() {
+		id := m.rule
+		if id == "" {
+			id = "not understood"
+		}
+		if !seen[id] {
+			seen[id] = true
+			one.Tool.Driver.Rules = append(one.Tool.Driver.Rules, rule{id})
+		}
+		found := result{RuleID: id, Level: levels[m.action].sarif, Message: text{m.text}}
+		if m.at != nil {
+			found.Locations = []location{{physical{artifact{m.at.File}, region{m.at.Line}}}}
+		}
+		one.Results = append(one.Results, found)
+	}
+	return writeJSON(w, struct {
+		Schema  string `json:"$schema"`
+		Version string `json:"version"`
+		Runs    []run  `json:"runs"`
+	}{"https://json.schemastore.org/sarif-2.1.0.json", "2.1.0", []run{one}})
+}

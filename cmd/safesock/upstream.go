@@ -1,0 +1,140 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+const upstreamHelp = `The Engine is the one that --upstream names, or else that of DOCKER_HOST, or
+else the first of these that is there and may be used:
+/var/run/docker.sock, $XDG_RUNTIME_DIR/docker.sock (rootless Docker),
+~/.docker/desktop/docker.sock, ~/.docker/run/docker.sock (Docker Desktop),
+/run/podman/podman.sock and $XDG_RUNTIME_DIR/podman/podman.sock.
+safesock's own socket is never taken for the Engine's.`
+
+// engine is the socket that safesock guards, and how it was found.
+type engine struct {
+	path   string
+	source string // what named it: "--upstream", "DOCKER_HOST", or "" for the usual places
+}
+
+// findEngine looks for the Engine's socket. None of the sockets in own, which
+// are safesock's, is taken for it, through whatever symbolic links.
+func findEngine(flag string, own ...string) (engine, error) {
+	if flag != "" {
+		path, err := socketPath(flag)
+		if err != nil {
+			return engine{}, fmt.Errorf("--upstream %s: %w", flag, err)
+		}
+		// own[0] is the socket to listen on; another safesock may be guarded
+		// if it is asked for.
+		if same(path, own[0]) {
+			return engine{}, fmt.Errorf("--upstream %s: this is the socket that safesock itself listens on", flag)
+		}
+		return engine{path, "--upstream"}, nil
+	}
+	if host := os.Getenv("DOCKER_HOST"); host != "" {
+		path, err := socketPath(host)
+		if err != nil {
+			return engine{}, fmt.Errorf("DOCKER_HOST=%s: %w", host, err)
+		}
+		if !sameAsAny(path, own) {
+			return engine{path, "DOCKER_HOST"}, nil
+		}
+	}
+	places := usualEngines()
+	for _, path := range places {
+		if !sameAsAny(path, own) && usable(path) {
+			return engine{path, ""}, nil
+		}
+	}
+	// The Engine may be down, and come later.
+	for _, path := range places {
+		if !sameAsAny(path, own) {
+			return engine{path, ""}, nil
+		}
+	}
+	return engine{}, errors.New("no Engine's socket found: name it with --upstream unix:///PATH")
+}
+
+// usualEngines are the paths where engines listen, in the order of trying.
+func usualEngines() []string {
+	places := []string{"/var/run/docker.sock"}
+	runtime, home := os.Getenv("XDG_RUNTIME_DIR"), os.Getenv("HOME")
+	if runtime != "" {
+		places = append(places, filepath.Join(runtime, "docker.sock"))
+	}
+	if home != "" {
+		places = append(places, filepath.Join(home, ".docker/desktop/docker.sock"), filepath.Join(home, ".docker/run/docker.sock"))
+	}
+	places = append(places, "/run/podman/podman.sock")
+	if runtime != "" {
+		places = append(places, filepath.Join(runtime, "podman/podman.sock"))
+	}
+	return places
+}
+
+// socketPath is the path in unix://PATH, or a path as it is.
+func socketPath(address string) (string, error) {
+	scheme, path, found := strings.Cut(address, "://")
+	if !found {
+		scheme, path = "unix", address
+	}
+	switch {
+	case scheme != "unix":
+		return "", fmt.Errorf("safesock guards an Engine on a Unix socket of this machine, not one behind %s; name it with --upstream unix:///PATH", scheme)
+	case !filepath.IsAbs(path):
+		return "", errors.New("the path of a socket has to be absolute, as in unix:///var/run/docker.sock")
+	}
+	return filepath.Clean(path), nil
+}
+
+// usable tells whether path is a socket that this process may connect to.
+func usable(path string) bool {
+	stat, err := os.Stat(path)
+	return err == nil && stat.Mode().Type() == os.ModeSocket && unix.Access(path, unix.W_OK) == nil
+}
+
+func sameAsAny(path string, others []string) bool {
+	for _, other := range others {
+		if same(path, other) {
+			return true
+		}
+	}
+	return false
+}
+
+// same tells whether two paths lead to one place, which need not exist yet.
+func same(a, b string) bool {
+	if resolve(a) == resolve(b) {
+		return true
+	}
+	statA, errA := os.Stat(a)
+	statB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(statA, statB)
+}
+
+// resolve follows the symbolic links of a path as far as it exists, dangling
+// ones included.
+func resolve(path string) string { return follow(path, 40) }
+
+func follow(path string, links int) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil || path == filepath.Dir(path) {
+		return real
+	}
+	dir := follow(filepath.Dir(path), links)
+	path = filepath.Join(dir, filepath.Base(path))
+	target, err := os.Readlink(path)
+	if err != nil || links == 0 {
+		return path
+	}
+	if !filepath.IsAbs(target) {
+		target = filepath.Join(dir, target)
+	}
+	return follow(target, links-1)
+}
