@@ -89,22 +89,13 @@ func (c *connection) answerHead(q question) (head, error) {
 	}
 }
 
-// errorBody is {"message": reason}, as the Engine says it.
-func errorBody(reason string) []byte {
-	body, err := json.Marshal(map[string]string{"message": reason})
-	if err != nil {
-		panic(err) // a string can always be encoded
-	}
-	return append(body, '\n')
-}
-
 // explainEnd tells a client that still waits why there will be no answer.
 func (c *connection) explainEnd(q question, err error) {
-	status, reason := http.StatusBadGateway, "the Engine at "+c.server.Upstream+" hung up without an answer"
+	status, reason := http.StatusBadGateway, "safesock: the Engine at "+c.server.Upstream+" hung up without an answer"
 	if failure := c.failure.Load(); failure != nil {
 		status, reason = statusOf(*failure)
 	} else if !isClosed(err) {
-		reason = "the Engine's answer is not HTTP: " + err.Error()
+		reason = "safesock: the Engine's answer is not HTTP: " + err.Error()
 	}
 	if q.intercepted != nil {
 		q.intercepted.answered(c.server, status, "")
@@ -182,7 +173,11 @@ func idIn(answer []byte) string {
 
 // errorAnswer is an answer of safesock's own, in the Engine's form.
 func errorAnswer(status int, reason string, toHEAD, last bool) []byte {
-	body := errorBody(reason)
+	body, err := json.Marshal(map[string]string{"message": reason})
+	if err != nil {
+		panic(err) // a string can always be encoded
+	}
+	body = append(body, '\n')
 	answer := fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n",
 		status, http.StatusText(status), len(body))
 	if last {

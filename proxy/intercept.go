@@ -149,9 +149,9 @@ func statusOf(err error) (status int, reason string) {
 	var r *rewrite.Refusal
 	switch {
 	case errors.As(err, &m):
-		return m.status, m.reason
+		return m.status, "safesock: " + m.reason
 	case errors.As(err, &r):
 		return r.Status, r.Message
 	}
-	return http.StatusInternalServerError, err.Error()
+	return http.StatusInternalServerError, "safesock: " + err.Error()
 }

@@ -38,27 +38,17 @@ func Listen(path string, mode fs.FileMode, group string) (net.Listener, error) {
 		unlock()
 		return nil, err
 	}
-	// The socket appears under its name with its mode and group set.
-	temporary := path + ".new"
-	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		unlock()
-		return nil, err
-	}
-	l, err := listenPrivately(temporary)
+	l, err := listenPrivately(path)
 	if err != nil {
 		unlock()
 		return nil, err
 	}
-	err = os.Chown(temporary, -1, gid)
-	if err == nil {
-		err = os.Chmod(temporary, mode)
-	}
-	if err == nil {
-		err = os.Rename(temporary, path)
+	if err = os.Chown(path, -1, gid); err == nil {
+		err = os.Chmod(path, mode)
 	}
 	if err != nil {
 		l.Close()
-		os.Remove(temporary)
+		os.Remove(path)
 		unlock()
 		return nil, err
 	}

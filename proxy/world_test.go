@@ -1,0 +1,187 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/safesock/safesock"
+	"github.com/safesock/safesock/policy"
+)
+
+// patience is how long a test waits for what must happen. No test is about it.
+const patience = 20 * time.Second
+
+// world is an Engine that does as told, safesock in front of it, and what both
+// leave behind.
+type world struct {
+	t        *testing.T
+	engine   string // the Engine's socket
+	socket   string // safesock's
+	audit    string
+	server   *Server
+	stop     context.CancelFunc
+	stopped  chan error
+	listener net.Listener
+}
+
+// newWorld starts both. Each connection to the Engine is handed to act, which
+// is given the bytes through a bufio.Reader.
+func newWorld(t *testing.T, act func(e *peerEnd)) *world {
+	t.Helper()
+	dir := t.TempDir()
+	w := &world{
+		t:       t,
+		engine:  filepath.Join(dir, "engine.sock"),
+		socket:  filepath.Join(dir, "safesock", "docker.sock"),
+		audit:   filepath.Join(dir, "audit.log"),
+		stopped: make(chan error, 1),
+	}
+	w.startEngine(act)
+	audit, err := OpenAudit(w.audit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.server = &Server{Upstream: w.engine, Listen: w.socket, Audit: audit, Drain: patience}
+	w.setPolicy("")
+	l, err := Listen(w.socket, 0o600, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	w.stop = stop
+	go func() { w.stopped <- w.server.Serve(ctx, l) }()
+	t.Cleanup(func() {
+		stop()
+		w.listener.Close()
+		if err := w.awaitStop(); err != nil {
+			t.Error(err)
+		}
+		audit.Close()
+	})
+	return w
+}
+
+func (w *world) awaitStop() error {
+	select {
+	case err := <-w.stopped:
+		w.stopped <- nil
+		return err
+	case <-time.After(patience):
+		return errors.New("safesock does not stop")
+	}
+}
+
+// setPolicy puts rules before the built-in ones.
+func (w *world) setPolicy(src string) {
+	w.t.Helper()
+	p, err := policy.Parse(
+		policy.File{Name: "test.hcl", Src: []byte(src)},
+		policy.File{Name: "policy.hcl", Src: safesock.Policy, Builtin: true})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.server.SetPolicy(p)
+}
+
+func (w *world) startEngine(act func(e *peerEnd)) {
+	w.t.Helper()
+	l, err := net.Listen("unix", w.engine)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.listener = l
+	var acting sync.WaitGroup
+	w.t.Cleanup(acting.Wait)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			acting.Go(func() {
+				e := newPeerEnd(w.t, "Engine", conn)
+				defer e.Close()
+				act(e)
+			})
+		}
+	}()
+}
+
+// dial connects a client to safesock.
+func (w *world) dial() *peerEnd {
+	w.t.Helper()
+	conn, err := net.Dial("unix", w.socket)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	c := newPeerEnd(w.t, "client", conn)
+	w.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func (w *world) auditLog() string {
+	w.t.Helper()
+	log, err := os.ReadFile(w.audit)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return string(log)
+}
+
+// peerEnd is a client or an Engine of a test, which says what it sees.
+type peerEnd struct {
+	*net.UnixConn
+	in   *bufio.Reader
+	t    *testing.T
+	name string
+}
+
+func newPeerEnd(t *testing.T, name string, conn net.Conn) *peerEnd {
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Error(err)
+	}
+	return &peerEnd{UnixConn: conn.(*net.UnixConn), in: bufio.NewReader(conn), t: t, name: name}
+}
+
+func (p *peerEnd) Read(b []byte) (int, error) { return p.in.Read(b) }
+
+func (p *peerEnd) send(s string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p.UnixConn, s); err != nil {
+		p.t.Errorf("%s: %v", p.name, err)
+	}
+}
+
+// expect reads as many bytes as want has and compares.
+func (p *peerEnd) expect(want string) {
+	p.t.Helper()
+	got := make([]byte, len(want))
+	n, err := io.ReadFull(p.in, got)
+	if string(got[:n]) != want {
+		p.t.Errorf("%s got %q want %q (%v)", p.name, got[:n], want, err)
+	}
+}
+
+// expectEnd reads until the other side ends, and expects nothing.
+func (p *peerEnd) expectEnd() {
+	p.t.Helper()
+	rest, err := io.ReadAll(p.in)
+	if err != nil || len(rest) > 0 {
+		p.t.Errorf("%s got %q (%v), want the end", p.name, rest, err)
+	}
+}
+
+func (p *peerEnd) closeWrite() {
+	p.t.Helper()
+	if err := p.CloseWrite(); err != nil {
+		p.t.Errorf("%s: %v", p.name, err)
+	}
+}
