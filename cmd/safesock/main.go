@@ -92,6 +92,6 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w\nSee '%s --help'.", err, cmd.CommandPath())
 	})
-	root.AddCommand(newServe(), newCheck(), newExplain(), newTest(), newFmt(), newVersion())
+	root.AddCommand(newServe(), newCheck(), newExplain(), newTest(), newFmt(), newInit(), newVersion())
 	return root
 }

@@ -1,0 +1,32 @@
+# For a machine that a team shares: who may show what to whom. Users and groups
+# are this host's, as the kernel names them for the client's connection.
+
+port "operators publish where they say" {
+  when   = contains(client.groups, "ops") && port.scope != "unset"
+  action = "allow"
+}
+
+port "alice's demo, until it is over" {
+  when    = client.user == "alice" && port.host == "8443" && port.scope == "any"
+  action  = "allow"
+  expires = "2027-01-01T00:00:00Z"
+}
+
+port "everybody else stays on this machine" {
+  when    = port.bindable && port.scope != "loopback"
+  action  = "bind"
+  to      = ["127.0.0.1"]
+  message = "ask the group ops if others have to reach it"
+}
+
+network "the host's network is for operators" {
+  when    = network.mode != "container" && !contains(client.groups, "ops")
+  action  = "deny"
+  message = "publish the port instead, as in -p 8080:80, or ask the group ops"
+}
+
+privilege "privileges are for operators" {
+  when    = !contains(client.groups, "ops")
+  action  = "deny"
+  message = "ask the group ops"
+}
