@@ -20,15 +20,17 @@ type call struct {
 	compose   policy.Compose
 
 	claims []*claim
-	then   []func() // changes that no decision asks for, made after those that one does
-	held   string   // how the claims of a container that exists can be changed
+	notes  []Outcome      // changes that no rule decides, told all the same
+	shared map[string]int // how often a host port was asked for, by question
+	then   []func()       // changes that no decision asks for, made after those that one does
+	held   string         // how the claims of a container that exists can be changed
 
 	questions []Question
 	known     map[Question]Answer // what answers tell besides what was asked
 	refusal   *Refusal
 
-	edits  []edit
-	target string // the request target to send
+	edits []edit
+	sent  string // the request target to send
 }
 
 // claim is a policy.Claim, where it was made, and what came of it.
@@ -48,7 +50,7 @@ type claim struct {
 }
 
 func newCall(c Call) *call {
-	return &call{Call: c, known: map[Question]Answer{}, target: c.URL.RequestURI()}
+	return &call{Call: c, known: map[Question]Answer{}, sent: c.URL.RequestURI()}
 }
 
 // claim adds a claim that is made by a value.
@@ -60,6 +62,11 @@ func (c *call) claim(what policy.Claim, at value) *claim {
 	cl.after = cl.before
 	c.claims = append(c.claims, cl)
 	return cl
+}
+
+// note tells of a change that no rule decides.
+func (c *call) note(at value, after string) {
+	c.notes = append(c.notes, Outcome{policy.API{}, at.pointer(), policy.Decision{Action: policy.Allow}, at.raw(), after})
 }
 
 // refuse keeps the first reason why the call must not be forwarded.
@@ -146,11 +153,12 @@ func (c *call) ask(about Subject, name string) (Answer, bool) {
 }
 
 // engine is the object that the Engine answers to GET, absent if there is no
-// such thing or if it is not known yet.
-func (c *call) engine(path string) value {
+// such thing or if it is not known yet. Other statuses than 404 can say that
+// there is none.
+func (c *call) engine(path string, none ...int) value {
 	a, ok := c.ask(AboutEngine, path)
 	switch {
-	case !ok || a.Status == http.StatusNotFound:
+	case !ok || a.Status == http.StatusNotFound || slices.Contains(none, a.Status):
 		return value{}
 	case a.Status != http.StatusOK:
 		c.refuse(http.StatusBadGateway, "the Engine answered %d to GET %s, which the policy needs to know", a.Status, path)
@@ -169,16 +177,16 @@ func (c *call) pin(variable, id string) {
 	c.then = append(c.then, func() {
 		_, behind, _ := strings.Cut(c.Endpoint.Path, "{"+variable)
 		behind = behind[strings.IndexByte(behind, '}')+1:]
-		raw, query, found := strings.Cut(c.target, "?")
+		raw, query, found := strings.Cut(c.sent, "?")
 		end := len(c.URL.Path) - len(behind)
 		start := end - len(name)
 		if strings.Contains(behind, "{") || start < 0 || c.URL.Path[start:end] != name {
 			c.refuse(http.StatusInternalServerError, "%s: cannot put an id in the place of %q", c.URL.Path, name)
 			return
 		}
-		c.target = raw[:rawOffset(raw, start)] + id + raw[rawOffset(raw, end):]
+		c.sent = raw[:rawOffset(raw, start)] + id + raw[rawOffset(raw, end):]
 		if found {
-			c.target += "?" + query
+			c.sent += "?" + query
 		}
 	})
 }
@@ -205,17 +213,17 @@ func (c *call) edited() (Call, error) {
 		}
 		next.Body = body
 	}
-	if c.target == c.URL.RequestURI() {
+	if c.sent == c.URL.RequestURI() {
 		return next, nil
 	}
-	target, err := url.ParseRequestURI(c.target)
+	target, err := url.ParseRequestURI(c.sent)
 	if err != nil {
 		return next, err
 	}
 	next.URL = target
 	next.Match, err = Route(c.Method, target)
 	if err == nil && next.Endpoint != c.Endpoint {
-		err = fmt.Errorf("%s: leads elsewhere than %s", c.target, c.URL.RequestURI())
+		err = fmt.Errorf("%s: leads elsewhere than %s", c.sent, c.URL.RequestURI())
 	}
 	return next, err
 }

@@ -1,10 +1,169 @@
 package rewrite
 
-func containerCreate(c *call) error     { return nil }
-func containerStart(c *call) error      { return nil }
-func containerRestart(c *call) error    { return nil }
-func containerUpdate(c *call) error     { return nil }
-func containerExec(c *call) error       { return nil }
-func containerEnter(c *call) error      { return nil }
-func containerCheckpoint(c *call) error { return nil }
-func containerCommit(c *call) error     { return nil }
+import (
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/safesock/safesock/policy"
+)
+
+func containerCreate(c *call) error {
+	body := c.body()
+	labels := body.field("Labels")
+	c.about(c.query("name"), body.field("Image").text(), labels)
+
+	// Engines before 27 read the fields of HostConfig beside it, if it is
+	// missing. VolumeDriver they read there in any case.
+	host := body.field("HostConfig")
+	if host.absent() {
+		host = body
+	} else {
+		c.volumeDriver(body)
+	}
+	c.portBindings(host.member("PortBindings"))
+	if host.field("PublishAllPorts").flag() {
+		c.publishAll(host, body.field("ExposedPorts"), c.imagePorts(c.container.Image))
+	}
+	c.desktopLabels(labels)
+
+	c.networkMode(host.field("NetworkMode"))
+	for name, endpoint := range body.field("NetworkingConfig").field("EndpointsConfig").members() {
+		c.attach(name, endpoint)
+		c.attach(endpoint.field("NetworkID").text(), endpoint.field("NetworkID"))
+	}
+	c.binds(host)
+	c.mounts(host.field("Mounts"))
+	c.volumeKeys(body.field("Volumes"))
+	c.volumesFrom(host.field("VolumesFrom"))
+	c.privileges(host)
+	c.workingDir(body.field("WorkingDir"))
+	return nil
+}
+
+// about keeps what a call says about its container, for the rules to see.
+func (c *call) about(name, image string, labels value) {
+	of := labels.textMap()
+	c.container = policy.Container{Name: name, Image: image, Labels: of}
+	c.compose = policy.Compose{
+		Project: of["com.docker.compose.project"],
+		Service: of["com.docker.compose.service"],
+		Files:   of["com.docker.compose.project.config_files"],
+		Dir:     of["com.docker.compose.project.working_dir"],
+	}
+}
+
+// existing are the kinds of claims that a container makes as the Engine holds
+// it.
+type existing struct{ ports bool }
+
+// target reads the container that the path names as the Engine holds it. What
+// a decision would change there cannot be changed any more, and refuses. The
+// call is forwarded with the container's id.
+func (c *call) target(of existing) {
+	x := c.inspect(c.Vars["name"])
+	if x.absent() {
+		return
+	}
+	config := x.field("Config")
+	c.about(strings.TrimPrefix(x.field("Name").text(), "/"), config.field("Image").text(), config.field("Labels"))
+	c.held = "it was created without safesock; " + c.recreate()
+	host := x.field("HostConfig")
+	if of.ports {
+		c.portBindings(host.member("PortBindings"))
+		c.publishAll(host, config.field("ExposedPorts"))
+	}
+	c.containerNetworks(x, x, 0)
+	c.containerMounts(x, x)
+	c.privileges(host)
+	c.workingDir(config.field("WorkingDir"))
+	c.held = ""
+	c.pin("name", x.field("Id").text())
+}
+
+// recreate says how to make a container anew.
+func (c *call) recreate() string {
+	if c.compose.Service != "" {
+		return "recreate it: docker compose up --force-recreate " + c.compose.Service
+	}
+	return "remove it (docker rm -f " + c.container.Name + ") and run it again"
+}
+
+func containerStart(c *call) error {
+	// Engines before 26 take a HostConfig in the body for calls below API
+	// 1.24, in place of the container's own. Up to 7 bytes they pass over.
+	if len(c.Body) > 7 {
+		body := c.body()
+		host := body.field("HostConfig")
+		if host.absent() {
+			host = body
+		}
+		c.portBindings(host.member("PortBindings"))
+		if host.field("PublishAllPorts").flag() {
+			c.publishAll(host, c.inspect(c.Vars["name"]).field("Config").field("ExposedPorts"))
+		}
+		c.networkMode(host.field("NetworkMode"))
+		c.binds(host)
+		c.mounts(host.field("Mounts"))
+		c.volumesFrom(host.field("VolumesFrom"))
+		c.privileges(host)
+	}
+	if name, dir := c.query("checkpoint"), c.query("checkpoint-dir"); name != "" || dir != "" {
+		c.parameter(policy.Privilege{Name: "checkpoint", Value: path.Join(dir, name)}, "checkpoint")
+	}
+	c.target(existing{ports: true})
+	return nil
+}
+
+func containerRestart(c *call) error {
+	c.target(existing{ports: true})
+	return nil
+}
+
+// containerEnter is for calls that reach into a container that exists. They
+// open no port, but get what it has: mounts, networks, privileges.
+func containerEnter(c *call) error {
+	c.target(existing{})
+	return nil
+}
+
+func containerExec(c *call) error {
+	body := c.body()
+	if body.field("Privileged").flag() {
+		c.claim(policy.Privilege{Name: "exec_privileged"}, body.field("Privileged"))
+	}
+	c.workingDir(body.field("WorkingDir"))
+	c.target(existing{})
+	return nil
+}
+
+func containerUpdate(c *call) error {
+	c.container.Name = c.Vars["name"]
+	c.devices(c.body())
+	return nil
+}
+
+func containerCheckpoint(c *call) error {
+	c.container.Name = c.Vars["name"]
+	body := c.body()
+	c.claim(policy.Privilege{Name: "checkpoint", Value: body.field("CheckpointDir").text()}, body)
+	return nil
+}
+
+// containerCommit claims nothing: the Engine makes an image of a container,
+// and no container of it.
+func containerCommit(c *call) error {
+	c.container.Name = c.query("container")
+	return nil
+}
+
+// inspect is a container as the Engine holds it, absent if there is none.
+func (c *call) inspect(name string) value {
+	x := c.engine(containerPath(name))
+	if id := x.field("Id").text(); id != "" {
+		c.known[Question{AboutEngine, containerPath(id)}] = c.Answers[Question{AboutEngine, containerPath(name)}]
+	}
+	return x
+}
+
+func containerPath(name string) string { return "/containers/" + url.PathEscape(name) + "/json" }

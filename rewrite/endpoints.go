@@ -30,12 +30,12 @@ var Endpoints = []Endpoint{
 	{"POST", "/containers/{name:.*}/restart", "container.restart", containerRestart, 0},
 	{"POST", "/containers/{name:.*}/update", "container.update", containerUpdate, Warns},
 	{"POST", "/containers/{name:.*}/exec", "container.exec", containerExec, 0},
-	{"POST", "/containers/{name:.*}/attach", "container.attach", containerEnter, Streams | Upgrades},
+	{"POST", "/containers/{name:.*}/attach", "container.attach", containerEnter, Streams | Upgrades | Hijacks},
 	{"GET", "/containers/{name:.*}/attach/ws", "container.attach", containerEnter, Streams | Upgrades},
 	{"GET", "/containers/{name:.*}/archive", "container.archive", containerEnter, 0},
 	{"PUT", "/containers/{name:.*}/archive", "container.archive", containerEnter, Streams},
 	{"POST", "/containers/{name:.*}/checkpoints", "container.checkpoint", containerCheckpoint, 0},
-	{"POST", "/exec/{id:.*}/start", "exec.start", nil, Streams | Upgrades}, // what it runs was read when the exec was created
+	{"POST", "/exec/{id:.*}/start", "exec.start", nil, Streams | Upgrades | Hijacks}, // what it runs was read when the exec was created
 	{"POST", "/commit", "container.commit", containerCommit, 0},
 
 	{"POST", "/networks/create", "network.create", networkCreate, 0},

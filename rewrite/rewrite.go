@@ -127,7 +127,7 @@ func Apply(p *policy.Policy, c Call) (Result, error) {
 	if second.changed() {
 		return result, &Refusal{http.StatusInternalServerError, "safesock: what the policy makes of the call would be changed again by the policy"}
 	}
-	result.Target, result.Body = first.target, edited.Body
+	result.Target, result.Body = first.sent, edited.Body
 	return result, nil
 }
 
@@ -191,7 +191,7 @@ func (c *call) edit() {
 		then()
 	}
 	if c.refusal == nil && len(c.questions) > 0 {
-		c.edits, c.target = nil, c.URL.RequestURI()
+		c.edits, c.sent = nil, c.URL.RequestURI()
 	}
 }
 
@@ -238,7 +238,7 @@ func (c *call) refuseForms() {
 }
 
 func (c *call) changed() bool {
-	return len(c.edits) > 0 || c.target != c.URL.RequestURI()
+	return len(c.edits) > 0 || c.sent != c.URL.RequestURI()
 }
 
 func (c *call) result() Result {
@@ -246,5 +246,6 @@ func (c *call) result() Result {
 	for _, cl := range c.claims {
 		r.Outcomes = append(r.Outcomes, Outcome{cl.Claim, cl.pointer, cl.decision, cl.before, cl.after})
 	}
+	r.Outcomes = append(r.Outcomes, c.notes...)
 	return r
 }

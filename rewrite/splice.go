@@ -71,6 +71,22 @@ func (c *call) set(object value, name, text string) {
 	c.insert(object, quote(name)+":"+text)
 }
 
+// rewritten is a value's text with changes inside it.
+func rewritten(v value, change func(*call)) string {
+	var c call
+	change(&c)
+	n := v.node()
+	for i := range c.edits {
+		c.edits[i].start -= n.start
+		c.edits[i].end -= n.start
+	}
+	text, err := splice(v.doc.src[n.start:n.end], c.edits)
+	if err != nil {
+		panic(err) // the members of one object do not overlap
+	}
+	return string(text)
+}
+
 // quote is a text as JSON, without the escapes that HTML needs.
 func quote(s string) string {
 	var out strings.Builder

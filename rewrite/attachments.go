@@ -1,0 +1,116 @@
+package rewrite
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/safesock/safesock/policy"
+)
+
+// networkMode claims what a container's NetworkMode leads to. Podman reads more
+// than names in it, as in "ns:/proc/1/ns/net", "pasta:-t,80:80", "a,b".
+func (c *call) networkMode(mode value) {
+	name := mode.text()
+	kind, rest, found := strings.Cut(name, ":")
+	switch {
+	case found && kind == "container":
+		c.joined(rest, mode)
+	case found:
+		c.attachment(policy.Network{Mode: kind, Name: name}, mode)
+	case strings.Contains(name, ","):
+		for _, each := range strings.Split(name, ",") {
+			c.attach(each, mode)
+		}
+	default:
+		c.attach(name, mode)
+	}
+}
+
+// attach claims what a network gives to a container, by what the Engine says
+// about it. Docker's own bridge gives nothing but published ports. One that
+// does not exist claims nothing: the Engine refuses it.
+func (c *call) attach(name string, at value) {
+	switch name {
+	case "", "default", "bridge", "none":
+		return
+	case "host":
+		c.attachment(policy.Network{Mode: "host", Name: "host", Driver: "host"}, at)
+		return
+	}
+	before := len(c.claims)
+	c.network(name)
+	found := slices.Clone(c.claims[before:])
+	c.claims = c.claims[:before]
+	for _, cl := range found {
+		c.attachment(cl.Claim.(policy.Network), at)
+	}
+}
+
+// attachment claims a network once, however often a call names it.
+func (c *call) attachment(n policy.Network, at value) {
+	for _, cl := range c.claims {
+		if other, ok := cl.Claim.(policy.Network); ok && other.Mode == n.Mode && other.Name == n.Name {
+			return
+		}
+	}
+	c.claim(n, at)
+}
+
+// maxJoined is how many containers may each join the next one's network.
+const maxJoined = 16
+
+// joined claims what a container gets with the network of another one, and
+// names that by its id, as the Engine does. The name need not be a value of the
+// body.
+func (c *call) joined(name string, at value) {
+	x := c.inspect(name)
+	if x.absent() {
+		c.attachment(policy.Network{Mode: "container", Name: name}, at)
+		return
+	}
+	c.containerNetworks(x, at, 0)
+	c.pinText(at, "container:"+x.field("Id").text())
+}
+
+// containerNetworks claims the networks of a container that exists. What makes
+// the claims is a value of the call, or the container itself.
+func (c *call) containerNetworks(x, at value, depth int) {
+	mode := x.field("HostConfig").field("NetworkMode").text()
+	if name, found := strings.CutPrefix(mode, "container:"); found {
+		next := c.inspect(name)
+		if next.absent() || depth == maxJoined {
+			c.attachment(policy.Network{Mode: "container", Name: name}, at)
+			return
+		}
+		c.containerNetworks(next, at, depth+1)
+		return
+	}
+	if kind, _, found := strings.Cut(mode, ":"); found {
+		c.attachment(policy.Network{Mode: kind, Name: mode}, at)
+	} else if mode == "host" {
+		c.attach(mode, at)
+	}
+	listed := false
+	for name, endpoint := range x.field("NetworkSettings").field("Networks").members() {
+		listed = true
+		if id := endpoint.field("NetworkID").text(); id != "" && name != "bridge" && name != "host" {
+			name = id
+		}
+		c.attach(name, at)
+	}
+	if !listed {
+		c.attach(mode, at)
+	}
+}
+
+// pinText puts a name that cannot come to mean something else in the place of
+// one that can.
+func (c *call) pinText(at value, text string) {
+	if at.absent() || at.doc.name != "" || at.text() == text {
+		return
+	}
+	c.then = append(c.then, func() {
+		c.note(at, quote(text))
+		c.replace(at, quote(text))
+	})
+}

@@ -1,0 +1,238 @@
+package rewrite
+
+import (
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/safesock/safesock/policy"
+)
+
+// sockets are where container engines and what they are made of listen. A
+// socket with one of their names is one wherever it lies.
+var sockets = []string{
+	"/run/docker.sock",
+	"/run/containerd/containerd.sock",
+	"/run/containerd/containerd.sock.ttrpc",
+	"/run/docker/containerd/containerd.sock",
+	"/run/podman/podman.sock",
+	"/run/crio/crio.sock",
+	"/run/buildkit/buildkitd.sock",
+	"/run/cri-dockerd.sock",
+	"/run/user/0/docker.sock", // with its folders it stands for every user's
+	"/proc/1/root/run/docker.sock",
+}
+
+// bind claims a path of the host. Engines clean it before the kernel follows
+// its symbolic links.
+func (c *call) bind(source, target string, readOnly bool, at value) *claim {
+	m := policy.Mount{Source: path.Clean(source), Target: target, ReadOnly: readOnly}
+	if path.IsAbs(m.Source) && m.Source != c.Listen {
+		if a, ok := c.ask(AboutPath, m.Source); ok && a.Path != "" {
+			m.Source = a.Path
+		}
+	}
+	m.Socket = m.Source == c.Upstream || m.Source == c.Listen
+	m.Engine = m.Socket || c.holdsSocket(m.Source)
+	return c.claim(m, at)
+}
+
+// holdsSocket tells whether a path is an engine's socket or holds one.
+func (c *call) holdsSocket(source string) bool {
+	folder := strings.TrimSuffix(source, "/") + "/"
+	if strings.HasPrefix(c.Upstream, folder) {
+		return true
+	}
+	if strings.HasPrefix(folder, "/run/user/") && strings.Count(folder, "/") == 4 {
+		return true
+	}
+	for _, socket := range sockets {
+		if strings.HasPrefix(socket, folder) || path.Base(socket) == path.Base(source) {
+			return true
+		}
+	}
+	return false
+}
+
+// binds claims the host's paths in HostConfig.Binds, as in "/src:/dst:ro".
+// What does not begin with a slash is the name of a volume.
+func (c *call) binds(host value) {
+	for item := range host.field("Binds").items() {
+		c.spec(item, item.text(), true)
+	}
+}
+
+// volumeKeys claims the keys of Config.Volumes. The Engine takes them for
+// folders in the container, Podman for what Binds holds.
+func (c *call) volumeKeys(volumes value) {
+	for key, m := range volumes.members() {
+		if strings.Contains(key, ":") {
+			c.spec(m, key, false)
+		}
+	}
+}
+
+// spec claims the path or the volume of a text like "/src:/dst:ro".
+func (c *call) spec(at value, text string, editable bool) {
+	source, rest, found := strings.Cut(text, ":")
+	if !found {
+		return
+	}
+	target, mode, _ := strings.Cut(rest, ":")
+	readOnly := false
+	for _, option := range strings.Split(mode, ",") {
+		readOnly = readOnly || option == "ro" || option == "readonly"
+	}
+	// Podman takes what begins with a dot for a path, too.
+	if !strings.HasPrefix(source, "/") && !strings.HasPrefix(source, ".") {
+		c.volume(source, target, readOnly, at)
+		return
+	}
+	cl := c.bind(source, target, readOnly, at)
+	if !editable {
+		cl.held = "name it in Binds"
+		return
+	}
+	cl.edit = func(policy.Decision) string {
+		text := quote(c.Listen + text[len(source):])
+		c.replace(at, text)
+		return text
+	}
+}
+
+// mounts claims the host's paths in HostConfig.Mounts, and in the services' of
+// the same type.
+func (c *call) mounts(list value) {
+	for m := range list.items() {
+		source, target := m.field("Source").text(), m.field("Target").text()
+		readOnly := m.field("ReadOnly").flag()
+		switch kind := m.field("Type").text(); kind {
+		case "tmpfs", "image":
+		case "volume":
+			c.volume(source, target, readOnly, m)
+			driver := m.field("VolumeOptions").field("DriverConfig")
+			c.volumeOptions(driver.field("Name"), driver.field("Options"), target, readOnly)
+		default:
+			if source == "" {
+				continue
+			}
+			c.bind(source, target, readOnly, m).edit = func(policy.Decision) string {
+				c.set(m, "Source", quote(c.Listen))
+				return rewritten(m, func(copied *call) { copied.set(m, "Source", quote(c.Listen)) })
+			}
+		}
+	}
+}
+
+// volume claims the host's path that a volume stands for, by what the Engine
+// says about it. One that does not exist yet is made by the Engine, and holds
+// no such path.
+func (c *call) volume(name, target string, readOnly bool, at value) {
+	if name == "" {
+		return
+	}
+	v := c.engine("/volumes/" + url.PathEscape(name))
+	for _, cl := range c.volumeOptions(v.field("Driver"), v.field("Options"), target, readOnly) {
+		if at.doc.name == "" {
+			cl.at, cl.before, cl.after, cl.pointer = at, at.raw(), at.raw(), at.pointer()
+		}
+		cl.edit = nil
+		cl.held = "it is the volume " + name + "; remove that and create it anew"
+	}
+}
+
+// volumeOptions claims what a volume's driver makes of its options. The local
+// driver mounts what they say, as mount(8) would.
+func (c *call) volumeOptions(driver, options value, target string, readOnly bool) []*claim {
+	switch name := driver.text(); name {
+	case "", "local":
+	default:
+		return []*claim{c.claim(policy.Privilege{Name: "volume_driver", Value: name}, driver)}
+	}
+	var kind, flags string
+	var device value
+	for key, m := range options.members() {
+		switch strings.ToLower(key) {
+		case "type":
+			kind = m.text()
+		case "o":
+			flags = m.text()
+		case "device":
+			device = m
+		}
+	}
+	var claims []*claim
+	bound := false
+	for _, flag := range strings.Split(flags, ",") {
+		name, paths, _ := strings.Cut(flag, "=")
+		switch name {
+		case "bind", "rbind":
+			bound = true
+		case "ro":
+			readOnly = true
+		case "lowerdir", "upperdir", "workdir":
+			for _, source := range strings.Split(paths, ":") {
+				if source != "" {
+					claims = append(claims, c.bind(source, target, readOnly, options))
+				}
+			}
+		}
+	}
+	source := device.text()
+	switch {
+	case source == "", kind == "tmpfs" && !bound, kind == "overlay" && !bound:
+	case !bound && !strings.HasPrefix(source, "/"), !bound && (strings.HasPrefix(kind, "nfs") || kind == "cifs" || strings.HasPrefix(kind, "smb")):
+		claims = append(claims, c.claim(policy.Mount{Source: source, Target: target, ReadOnly: readOnly}, device)) // another host's folder
+	default:
+		cl := c.bind(source, target, readOnly, device)
+		if device.doc.name == "" {
+			cl.edit = func(policy.Decision) string {
+				c.replace(device, quote(c.Listen))
+				return quote(c.Listen)
+			}
+		}
+		claims = append(claims, cl)
+	}
+	return claims
+}
+
+// volumeDriver claims the driver of a container's unnamed volumes.
+func (c *call) volumeDriver(host value) {
+	driver := host.field("VolumeDriver")
+	if name := driver.text(); name != "" && name != "local" {
+		c.claim(policy.Privilege{Name: "volume_driver", Value: name}, driver)
+	}
+}
+
+// volumesFrom claims what a container gets with the volumes of others.
+func (c *call) volumesFrom(list value) {
+	for item := range list.items() {
+		name, _, _ := strings.Cut(item.text(), ":")
+		x := c.inspect(name)
+		if x.absent() {
+			continue // the Engine refuses it
+		}
+		held := c.held
+		if held == "" {
+			c.held = "it comes with the volumes of the container " + name
+		}
+		c.containerMounts(x, item)
+		c.held = held
+	}
+}
+
+// containerMounts claims what a container that exists has mounted.
+func (c *call) containerMounts(x, at value) {
+	for m := range x.field("Mounts").items() {
+		target, readOnly := m.field("Destination").text(), !m.field("RW").flag()
+		switch m.field("Type").text() {
+		case "tmpfs", "image":
+		case "volume":
+			c.volume(m.field("Name").text(), target, readOnly, at)
+		default:
+			if source := m.field("Source").text(); source != "" {
+				c.bind(source, target, readOnly, at)
+			}
+		}
+	}
+}

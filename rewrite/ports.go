@@ -1,0 +1,295 @@
+package rewrite
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/docker/go-connections/nat"
+	"github.com/safesock/safesock/policy"
+)
+
+// portOf reads a key of PortBindings or ExposedPorts as Engines do: "80",
+// "80/" and "0080/TCP" are 80/tcp. A number that is none is 0.
+func portOf(key string) policy.Port {
+	number, err := strconv.ParseUint(nat.Port(key).Port(), 10, 16)
+	if err != nil {
+		number = 0
+	}
+	protocol, _, _ := strings.Cut(nat.Port(key).Proto(), "/")
+	if protocol == "" {
+		protocol = "tcp"
+	}
+	return policy.Port{Container: int(number), Protocol: strings.ToLower(protocol), Bindable: true}
+}
+
+// hostPort is a host port in its shortest spelling: a number, a range, or ""
+// for any free one. Engines cut it at a slash.
+func hostPort(text string) string {
+	text, _, _ = strings.Cut(text, "/")
+	low, high, isRange := strings.Cut(text, "-")
+	low, high = strings.TrimLeft(low, "0"), strings.TrimLeft(high, "0")
+	if !isRange || low == high {
+		return low
+	}
+	return low + "-" + high
+}
+
+// hostIP is a host address in its shortest spelling, and "" for what Engines
+// before 29 do not take for one: they publish on every interface then.
+func hostIP(text string) string {
+	addr, err := netip.ParseAddr(text)
+	if err != nil || addr.Zone() != "" {
+		return ""
+	}
+	return addr.Unmap().String()
+}
+
+// portList is the list of one port's bindings, while it is edited.
+type portList struct {
+	list   value
+	claims []*claim          // one for each binding, or one for an empty list
+	texts  map[*claim]string // what takes a binding's place, "" if nothing has to
+	taken  map[string]bool   // the host addresses with ports that are in the list already
+}
+
+// portBindings claims each binding of a container's ports.
+func (c *call) portBindings(bindings value) {
+	for key, list := range bindings.members() {
+		p := &portList{list: list, texts: map[*claim]string{}}
+		port := portOf(key)
+		// An empty list is one binding without an address for Engines from 25.
+		if list.orAbsent().empty() {
+			list.items()
+			p.claims = append(p.claims, c.claim(port, list))
+		}
+		for binding := range list.items() {
+			port.IP = hostIP(binding.field("HostIp").text())
+			port.Host = hostPort(binding.field("HostPort").text())
+			p.claims = append(p.claims, c.claim(port, binding))
+		}
+		if list.doc.name != "" {
+			continue
+		}
+		for _, cl := range p.claims {
+			cl.edit = func(d policy.Decision) string { return p.bind(c, cl, d.To) }
+		}
+		c.then = append(c.then, func() { p.edit(c) })
+	}
+}
+
+// bind gives the bindings that take the place of one. One that the list has
+// already is left out: the Engine would find its port in use.
+func (p *portList) bind(c *call, cl *claim, to []netip.Addr) string {
+	if p.taken == nil {
+		p.taken = map[string]bool{}
+		for _, sibling := range p.claims {
+			if c.met(sibling) {
+				port := sibling.Claim.(policy.Port)
+				p.take(port.IP, port.Host)
+			}
+		}
+	}
+	port := cl.Claim.(policy.Port)
+	host := c.sharedPort(port, to)
+	var texts []string
+	for _, ip := range to {
+		if !p.take(ip.String(), host) {
+			continue
+		}
+		if cl.at == p.list || cl.at.orAbsent().absent() {
+			texts = append(texts, `{"HostIp":`+quote(ip.String())+`,"HostPort":`+quote(host)+`}`)
+			continue
+		}
+		texts = append(texts, rewritten(cl.at, func(copied *call) {
+			copied.set(cl.at, "HostIp", quote(ip.String()))
+			if host != port.Host {
+				copied.set(cl.at, "HostPort", quote(host))
+			}
+		}))
+	}
+	p.texts[cl] = strings.Join(texts, ",")
+	return p.texts[cl]
+}
+
+// take tells whether an address with a port was not in the list yet.
+func (p *portList) take(ip, host string) bool {
+	if host == "" || strings.Contains(host, "-") {
+		return true
+	}
+	at := ip + " " + host
+	if p.taken[at] {
+		return false
+	}
+	p.taken[at] = true
+	return true
+}
+
+// edit puts the new bindings into the list.
+func (p *portList) edit(c *call) {
+	var all []string
+	dropped := false
+	for _, cl := range p.claims {
+		text, ok := p.texts[cl]
+		switch {
+		case !ok:
+			text = cl.before
+		case cl.at != p.list && text != "":
+			c.replace(cl.at, text)
+		case text == "":
+			dropped = true
+			continue
+		case p.list.orAbsent().absent():
+			c.replace(p.list, "["+text+"]")
+		default:
+			c.insert(p.list, text)
+		}
+		all = append(all, text)
+	}
+	if !dropped {
+		return
+	}
+	n := p.list.node()
+	c.edits = slices.DeleteFunc(c.edits, func(e edit) bool { return e.start >= n.start && e.end <= n.end })
+	c.replace(p.list, "["+strings.Join(all, ",")+"]")
+}
+
+// sharedPort is the host port of a port that is published on several
+// addresses. They must all get the same one, so that one which only the Engine
+// would choose is chosen here.
+func (c *call) sharedPort(port policy.Port, to []netip.Addr) string {
+	fixed := port.Host != "" && !strings.Contains(port.Host, "-")
+	if len(to) < 2 || fixed {
+		return port.Host
+	}
+	name := port.Protocol
+	for _, ip := range to {
+		name += " " + ip.String()
+	}
+	if port.Host != "" {
+		name += " " + port.Host
+	}
+	if c.shared == nil {
+		c.shared = map[string]int{}
+	}
+	c.shared[name]++
+	if n := c.shared[name]; n > 1 {
+		name += " #" + strconv.Itoa(n)
+	}
+	answer, ok := c.ask(AboutPort, name)
+	if !ok {
+		return ""
+	}
+	return strconv.Itoa(answer.Port)
+}
+
+// publishAll claims the ports that PublishAllPorts publishes: those exposed by
+// the call and by its image that have no bindings. They get bindings of their
+// own, and the flag is cleared, so that an image that changes in between opens
+// nothing.
+func (c *call) publishAll(host value, exposed ...value) {
+	flag := host.field("PublishAllPorts")
+	if !flag.flag() {
+		return
+	}
+	bindings := host.member("PortBindings")
+	has := map[policy.Port]bool{}
+	for key := range bindings.members() {
+		has[portOf(key)] = true
+	}
+	var keys []string
+	for _, ports := range exposed {
+		for key := range ports.members() {
+			if port := portOf(key); !has[port] && port.Container != 0 {
+				has[port] = true
+				keys = append(keys, key)
+			}
+		}
+	}
+	slices.Sort(keys)
+	texts := map[string]string{}
+	for _, key := range keys {
+		port := portOf(key)
+		cl := c.claim(port, flag)
+		texts[key] = `{"HostIp":"","HostPort":""}`
+		if flag.doc.name == "" {
+			cl.edit = func(d policy.Decision) string {
+				shared := c.sharedPort(port, d.To)
+				var all []string
+				for _, ip := range d.To {
+					all = append(all, `{"HostIp":`+quote(ip.String())+`,"HostPort":`+quote(shared)+`}`)
+				}
+				texts[key] = strings.Join(all, ",")
+				return quote(key) + ":[" + texts[key] + "]"
+			}
+		}
+	}
+	if flag.doc.name != "" {
+		return
+	}
+	c.then = append(c.then, func() {
+		if len(keys) == 0 {
+			c.note(flag, "false")
+		}
+		c.replace(flag, "false")
+		var members []string
+		for _, key := range keys {
+			members = append(members, quote(key)+":["+texts[key]+"]")
+		}
+		switch all := strings.Join(members, ","); {
+		case all == "":
+		case bindings.orAbsent().absent():
+			c.set(host, "PortBindings", "{"+all+"}")
+		default:
+			c.insert(bindings, all)
+		}
+	})
+}
+
+// imagePorts are the ports that an image exposes, absent if there is no such
+// image: the Engine refuses the call then.
+func (c *call) imagePorts(image string) value {
+	if image == "" {
+		return value{}
+	}
+	path := "/images/" + (&url.URL{Path: image}).EscapedPath() + "/json"
+	if platform := c.query("platform"); platform != "" {
+		var fields []string
+		for i, part := range strings.SplitN(platform, "/", 3) {
+			fields = append(fields, quote([]string{"os", "architecture", "variant"}[i])+":"+quote(part))
+		}
+		path += "?platform=" + url.QueryEscape("{"+strings.Join(fields, ",")+"}")
+	}
+	return c.engine(path, http.StatusBadRequest).field("Config").field("ExposedPorts")
+}
+
+// desktopLabels claims the ports of labels with which Docker Desktop publishes
+// ports, as in desktop.docker.io/ports/80/tcp=127.0.0.1:8080.
+func (c *call) desktopLabels(labels value) {
+	for m := range labels.children() {
+		key, found := strings.CutPrefix(m.key(), "desktop.docker.io/ports/")
+		if !found {
+			continue
+		}
+		port := portOf(key)
+		ip, host := "", m.text()
+		if i := strings.LastIndexByte(host, ':'); i >= 0 {
+			ip, host = host[:i], host[i+1:]
+		}
+		port.IP, port.Host = hostIP(strings.Trim(ip, "[]")), hostPort(host)
+		cl := c.claim(port, m)
+		// A label has a place for one address.
+		cl.edit = func(d policy.Decision) string {
+			ip := d.To[0].String()
+			if d.To[0].Is6() {
+				ip = "[" + ip + "]"
+			}
+			text := quote(ip + ":" + host)
+			c.replace(m, text)
+			return text
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package rewrite
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/safesock/safesock/policy"
+)
+
+// privileges claims what a HostConfig asks for that reaches past the
+// container. What every container has claims nothing.
+func (c *call) privileges(host value) {
+	privileged := host.field("Privileged")
+	if privileged.flag() {
+		c.claim(policy.Privilege{Name: "privileged"}, privileged)
+	}
+	c.capabilities(host.field("CapAdd"))
+	c.devices(host)
+	c.namespace("pid", host.field("PidMode"), "private")
+	c.namespace("ipc", host.field("IpcMode"), "private", "shareable", "none", "default")
+	c.namespace("uts", host.field("UTSMode"), "private")
+	c.namespace("userns", host.field("UsernsMode"), "private")
+	if c.held == "" {
+		// With cgroup v1 the Engine gives every container the host's, so that
+		// one which exists does not tell what was asked for.
+		c.namespace("cgroupns", host.field("CgroupnsMode"), "private")
+	}
+	c.plain("cgroup", host.field("Cgroup"))
+	c.securityOptions(host)
+	c.runtime(host.field("Runtime"))
+	for key, m := range host.field("Annotations").members() {
+		c.claim(policy.Privilege{Name: "annotation", Value: key}, m)
+	}
+	c.volumeDriver(host)
+}
+
+// plain claims a text that asks for something if it is not empty.
+func (c *call) plain(name string, at value) {
+	if text := at.text(); text != "" {
+		c.claim(policy.Privilege{Name: name, Value: text}, at)
+	}
+}
+
+// ordinary are the capabilities that Docker gives to every container.
+var ordinary = []string{
+	"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD",
+	"NET_BIND_SERVICE", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+}
+
+// capabilities claims each capability that a container would not have anyway.
+func (c *call) capabilities(list value) {
+	for item := range list.items() {
+		name := strings.TrimPrefix(strings.ToUpper(item.text()), "CAP_")
+		if name != "" && !slices.Contains(ordinary, name) {
+			c.claim(policy.Privilege{Name: "cap", Value: name}, item)
+		}
+	}
+}
+
+func (c *call) devices(host value) {
+	for item := range host.field("Devices").items() {
+		if !item.orAbsent().empty() {
+			c.claim(policy.Privilege{Name: "device", Value: item.field("PathOnHost").text()}, item)
+		}
+	}
+	for item := range host.field("DeviceCgroupRules").items() {
+		c.plain("device", item)
+	}
+	for item := range host.field("DeviceRequests").items() {
+		if item.orAbsent().empty() {
+			continue
+		}
+		// As in --device vendor.com/class=name, or --gpus all.
+		values := item.field("DeviceIDs").texts()
+		if len(values) == 0 {
+			for capabilities := range item.field("Capabilities").items() {
+				values = append(values, capabilities.texts()...)
+			}
+		}
+		if len(values) == 0 {
+			values = []string{item.field("Driver").text()}
+		}
+		for _, value := range values {
+			c.claim(policy.Privilege{Name: "device", Value: value}, item)
+		}
+	}
+}
+
+// namespace claims a namespace that is not the container's own. Another
+// container's is the host's, if that one has it.
+func (c *call) namespace(name string, mode value, own ...string) {
+	text := mode.text()
+	if text == "" || slices.Contains(own, text) {
+		return
+	}
+	value := text
+	if other, found := strings.CutPrefix(text, "container:"); found {
+		field := map[string]string{"pid": "PidMode", "ipc": "IpcMode"}[name]
+		for range maxJoined {
+			x := c.inspect(other)
+			if x.absent() || field == "" {
+				break
+			}
+			if mode.text() == text && other == strings.TrimPrefix(text, "container:") {
+				c.pinText(mode, "container:"+x.field("Id").text())
+			}
+			next := x.field("HostConfig").field(field).text()
+			if next == "host" {
+				value = "host"
+			}
+			if other, found = strings.CutPrefix(next, "container:"); !found {
+				break
+			}
+		}
+	}
+	c.claim(policy.Privilege{Name: name, Value: value}, mode)
+}
+
+// securityOptions claims what weakens the confinement of a container.
+func (c *call) securityOptions(host value) {
+	shared := host.field("Privileged").flag() || host.field("PidMode").text() == "host" || host.field("IpcMode").text() == "host"
+	for item := range host.field("SecurityOpt").items() {
+		text := item.text()
+		name, option, found := strings.Cut(text, "=")
+		if !found {
+			name, option, _ = strings.Cut(text, ":")
+		}
+		switch {
+		case name == "" || name == "no-new-privileges" && option != "false":
+			continue
+		case name == "seccomp" && option == "builtin", name == "apparmor" && option == "docker-default":
+			continue
+		case c.held != "" && shared && name == "label" && option == "disable":
+			continue // the Engine adds it by itself
+		case strings.HasPrefix(option, "{"):
+			option = "profile" // the text of a whole seccomp profile
+		}
+		c.claim(policy.Privilege{Name: "security_opt", Value: name + "=" + option}, item)
+	}
+	// An empty list is all of /proc and /sys, unlike null. A privileged
+	// container has that anyway.
+	for _, paths := range []struct {
+		name   string
+		always string // one of the Engine's own list
+	}{{"MaskedPaths", "/proc/kcore"}, {"ReadonlyPaths", "/proc/sys"}} {
+		if list := host.field(paths.name); !list.absent() && !shared && !slices.Contains(list.texts(), paths.always) {
+			c.claim(policy.Privilege{Name: "security_opt", Value: "systempaths=unconfined"}, list)
+		}
+	}
+}
+
+// runtime claims another runtime than the Engine's own.
+func (c *call) runtime(at value) {
+	switch name := at.text(); name {
+	case "", "runc", "crun", "oci", "io.containerd.runc.v2":
+	default:
+		if c.held != "" && c.engine("/info").field("DefaultRuntime").text() == name {
+			return // one that exists does not tell what was asked for
+		}
+		c.claim(policy.Privilege{Name: "runtime", Value: name}, at)
+	}
+}
+
+// workingDir claims a folder below /proc, with which old runtimes let go of
+// the host's root.
+func (c *call) workingDir(at value) {
+	if dir := path.Clean(at.text()); strings.HasPrefix(dir, "/proc/") {
+		c.claim(policy.Privilege{Name: "working_dir", Value: dir}, at)
+	}
+}
