@@ -66,6 +66,23 @@ func (c *checker) Enter(node hclsyntax.Node) hcl.Diagnostics {
 		c.traversal(node)
 	case *hclsyntax.IndexExpr:
 		c.mapElement(node.Collection, node.SrcRange)
+	case *hclsyntax.FunctionCallExpr:
+		if isCatching(node) {
+			c.quiet++
+		}
+	case *hclsyntax.ForExpr:
+		c.fors = append(c.fors, node)
+	case hclsyntax.ChildScope:
+		c.scopes = append(c.scopes, c.forScope(c.fors[len(c.fors)-1]))
+		c.bound = append(c.bound, node.LocalNames)
+	}
+	return nil
+}
+
+// Exit implements hclsyntax.Walker. What is below the node was checked, so
+// that a mistake there is told there, and once.
+func (c *checker) Exit(node hclsyntax.Node) hcl.Diagnostics {
+	switch node := node.(type) {
 	case *hclsyntax.BinaryOpExpr:
 		switch node.Op {
 		case hclsyntax.OpEqual, hclsyntax.OpNotEqual:
@@ -78,30 +95,14 @@ func (c *checker) Enter(node hclsyntax.Node) hcl.Diagnostics {
 		c.evaluate(node.TrueResult)
 		c.evaluate(node.FalseResult)
 	case *hclsyntax.FunctionCallExpr:
-		c.call(node)
-		if isCatching(node) {
-			c.quiet++
-		}
-	case *hclsyntax.ForExpr:
-		c.fors = append(c.fors, node)
-	case hclsyntax.ChildScope:
-		c.scopes = append(c.scopes, c.forScope(c.fors[len(c.fors)-1]))
-		c.bound = append(c.bound, node.LocalNames)
-		c.evaluate(node.Expr)
-	}
-	return nil
-}
-
-// Exit implements hclsyntax.Walker.
-func (c *checker) Exit(node hclsyntax.Node) hcl.Diagnostics {
-	switch node := node.(type) {
-	case *hclsyntax.FunctionCallExpr:
 		if isCatching(node) {
 			c.quiet--
 		}
+		c.call(node)
 	case *hclsyntax.ForExpr:
 		c.fors = c.fors[:len(c.fors)-1]
 	case hclsyntax.ChildScope:
+		c.evaluate(node.Expr)
 		c.scopes = c.scopes[:len(c.scopes)-1]
 		c.bound = c.bound[:len(c.bound)-1]
 	}
@@ -122,11 +123,20 @@ func (c *checker) evaluate(expr hclsyntax.Expression) {
 	_, diags := expr.Value(c.scope())
 	for _, diag := range diags {
 		at := subject(diag)
-		within := func(r hcl.Range) bool { return r.Start.Byte <= at.Start.Byte && at.End.Byte <= r.End.Byte }
-		if !slices.ContainsFunc(c.faulted, within) {
+		if !slices.ContainsFunc(c.faulted, func(r hcl.Range) bool { return within(at, r) }) {
 			c.diags = append(c.diags, diag)
 		}
 	}
+}
+
+// isFaulted tells whether there is a mistake in an expression.
+func (c *checker) isFaulted(expr hclsyntax.Expression) bool {
+	return slices.ContainsFunc(c.faulted, func(r hcl.Range) bool { return within(r, expr.Range()) })
+}
+
+// within tells whether a range lies in another one of the same file.
+func within(inner, outer hcl.Range) bool {
+	return outer.Start.Byte <= inner.Start.Byte && inner.End.Byte <= outer.End.Byte
 }
 
 // forScope binds the names of a for expression to unknown values of the
@@ -224,6 +234,8 @@ func (c *checker) localName(t hcl.Traversal) {
 	switch {
 	case !ok:
 		c.fault(at, "Local without a name", "Write local.name; a local cannot be looked up otherwise.")
+	case c.locals[attr.Name] == nil && c.partial:
+		c.faulted = append(c.faulted, at) // it may stand where the mistake is
 	case c.locals[attr.Name] == nil && len(names) == 0:
 		c.fault(at, "Unknown local", "There are no locals: add locals { %s = … }.", attr.Name)
 	case c.locals[attr.Name] == nil:

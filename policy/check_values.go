@@ -16,7 +16,7 @@ import (
 func (c *checker) equality(node *hclsyntax.BinaryOpExpr) {
 	left, diags := node.LHS.Value(c.scope())
 	right, more := node.RHS.Value(c.scope())
-	if diags.HasErrors() || more.HasErrors() {
+	if diags.HasErrors() || more.HasErrors() || c.isFaulted(node.LHS) || c.isFaulted(node.RHS) {
 		return
 	}
 	if left.IsNull() != right.IsNull() {
@@ -59,12 +59,12 @@ func emptyOf(a Attribute) string {
 // phrase says of what type an operand is.
 func (c *checker) phrase(expr hclsyntax.Expression, v cty.Value) string {
 	if object, attr, ok := c.attributeOf(expr); ok {
-		return fmt.Sprintf("%s.%s is a %s", object, attr.Name, attr.Type())
+		return fmt.Sprintf("%s.%s is %s", object, attr.Name, article(attr.Type()))
 	}
 	if v.IsKnown() && v.Type().IsPrimitiveType() {
-		return fmt.Sprintf("%s is a %s", show(v, false), v.Type().FriendlyName())
+		return fmt.Sprintf("%s is %s", show(v, false), article(v.Type().FriendlyName()))
 	}
-	return "the other side is a " + v.Type().FriendlyName()
+	return "this is " + article(v.Type().FriendlyName())
 }
 
 // advice says how two sides of different types could be compared.
@@ -100,17 +100,38 @@ func (c *checker) possible(expr hclsyntax.Expression, v cty.Value, at hcl.Range)
 	case attr.Values != nil && !slices.Contains(attr.Values, text):
 		c.fault(at, "Impossible value", "%s.%s is never %q.%s It is one of %s.", object, attr.Name, text, didYouMean(text, attr.Values), list(attr.Values))
 	case attr.Known != nil && !slices.Contains(attr.Known, text):
-		if near := nearest(text, attr.Known); near != "" || slices.Contains(attr.Known, strings.ToUpper(text)) {
-			c.warn(at, "Unusual value", "%s.%s is hardly ever %q.%s", object, attr.Name, text, didYouMean(strings.ToLower(text), lowered(attr.Known)))
+		if near := nearest(text, attr.Known); near != "" {
+			c.warn(at, "Unusual value", "%s.%s is hardly ever %q. Did you mean %q?", object, attr.Name, text, near)
 		}
 	}
+}
+
+// functionSynonyms are what other languages call the functions.
+var functionSynonyms = map[string]string{
+	"in": "contains", "includes": "contains", "has": "contains", "hasprefix": "startswith", "hassuffix": "endswith",
+	"len": "length", "size": "length", "count": "length", "tolower": "lower", "toupper": "upper",
+	"match": "regex", "matches": "regex", "regexp": "regex", "fnmatch": "glob", "wildcard": "glob",
+	"cidr": "cidrcontains", "incidr": "cidrcontains", "inet": "cidrcontains", "iface": "interface", "any": "anytrue", "all": "alltrue",
+	"get": "lookup", "default": "coalesce", "sprintf": "format", "printf": "format",
+}
+
+func functionNames() []string {
+	names := make([]string, len(functions))
+	for i, f := range functions {
+		names[i] = f.Name
+	}
+	return names
 }
 
 // call checks the arguments of a function, as far as they are known.
 func (c *checker) call(node *hclsyntax.FunctionCallExpr) {
 	i := slices.IndexFunc(functions, func(f Function) bool { return f.Name == node.Name })
-	if i < 0 || len(node.Args) == 0 {
-		return // HCL says so
+	if i < 0 {
+		c.fault(node.NameRange, "Call to unknown function", "There is no function named %q.%s", node.Name, meant(node.Name, functionNames(), functionSynonyms))
+		return
+	}
+	if len(node.Args) == 0 {
+		return // HCL says what is missing
 	}
 	first, diags := node.Args[0].Value(c.scope())
 	if diags.HasErrors() {
@@ -168,24 +189,15 @@ func (c *checker) contains(node *hclsyntax.FunctionCallExpr, set cty.Value) {
 	}
 }
 
-func lowered(texts []string) []string {
-	low := make([]string, len(texts))
-	for i, text := range texts {
-		low[i] = strings.ToLower(text)
-	}
-	return low
-}
-
 // readTo checks the addresses of a rule.
 func (l *loader) readTo(r *rule, attr *hclsyntax.Attribute) *value {
-	v, ok := l.check(attr.Expr, r.Kind)
-	if !ok {
-		return nil
-	}
 	before := len(l.diags)
+	v, _ := l.check(attr.Expr, r.Kind)
 	l.checkAddresses(attr.Expr, v, l.unknownContext(r.Kind))
-	if addrs, err := addressesIfKnown(v); err == nil && addrs == 0 {
-		l.fault(attr.Expr.Range(), "No address", `There is nothing to bind to: write to = ["127.0.0.1"].`)
+	if v.IsWhollyKnown() {
+		if addrs, err := addressesOf(v); err == nil && len(addrs) == 0 {
+			l.fault(attr.Expr.Range(), "No address", `There is nothing to bind to: write to = ["127.0.0.1"].`)
+		}
 	}
 	if l.diags[before:].HasErrors() {
 		return nil
@@ -225,13 +237,6 @@ func (l *loader) checkAddresses(expr hclsyntax.Expression, v cty.Value, ctx *hcl
 
 // parenthesized hides what kind of expression it holds.
 type parenthesized struct{ hclsyntax.Expression }
-
-// addressesIfKnown counts a list's elements. The error is that they are not
-// known.
-func addressesIfKnown(v cty.Value) (int, error) {
-	addrs, err := addressesOf(v)
-	return len(addrs), err
-}
 
 // addressAdvice says what is wrong with a text that should be an address, and
 // what to write instead.

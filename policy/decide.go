@@ -139,16 +139,18 @@ func (d *Decider) addresses(r *rule, s *scope) (to []netip.Addr, reason string, 
 	if len(to) == 0 {
 		return nil, "", failure(r.to.expr, "holds no address to bind to")
 	}
-	var four, six []netip.Addr
+	// An address that comes from an interface is there, whatever lo has.
+	literal := r.to.known != cty.NilVal
+	var kept, six []netip.Addr
 	for _, addr := range to {
-		if addr.Is4() {
-			four = append(four, addr)
-		} else {
+		if addr.Is6() && (literal || addr.IsLoopback() || addr.IsUnspecified()) {
 			six = append(six, addr)
+		} else {
+			kept = append(kept, addr)
 		}
 	}
-	if len(four) > 0 && len(six) > 0 && d.lacksIPv6() {
-		return four, fmt.Sprintf("this host has no IPv6, so that %s is left out", join(six)), nil
+	if len(kept) > 0 && len(six) > 0 && d.lacksIPv6() {
+		return kept, fmt.Sprintf("this host has no IPv6, so that %s is left out", join(six)), nil
 	}
 	return to, "", nil
 }
@@ -235,7 +237,7 @@ func (d *Decider) askInterface(name string) ([]netip.Addr, error) {
 func (d *Decider) interfaceAddresses(name string) (cty.Value, error) {
 	addrs, err := d.askInterface(name)
 	if err != nil {
-		return cty.NilVal, fmt.Errorf("interface %q: %w", name, err)
+		return cty.NilVal, err
 	}
 	var vals []cty.Value
 	for _, addr := range addrs {
@@ -244,7 +246,7 @@ func (d *Decider) interfaceAddresses(name string) (cty.Value, error) {
 		}
 	}
 	if len(vals) == 0 {
-		return cty.NilVal, fmt.Errorf("interface %q has no address to use", name)
+		return cty.NilVal, errors.New("it has no address to use")
 	}
 	return cty.ListVal(vals), nil
 }
@@ -335,31 +337,56 @@ func failure(expr hclsyntax.Expression, why string) error {
 
 // explain makes one line of why an expression failed.
 func (d *Decider) explain(diags hcl.Diagnostics) error {
-	for _, diag := range diags {
-		if diag.Severity != hcl.DiagError {
-			continue
-		}
-		at := subject(diag)
-		text := fmt.Sprintf("%s:%d: %s: %s", at.Filename, at.Start.Line, diag.Summary, detail(diag))
-		if values := valuesIn(diag); len(values) > 0 {
-			text += fmt.Sprintf(" (%s)", strings.Join(values, ", "))
-		}
-		return errors.New(text)
+	diag := diags.Errs()[0].(*hcl.Diagnostic)
+	at := subject(diag)
+	what := at
+	switch _, isCall := diag.Extra.(hclsyntax.FunctionCallDiagExtra); {
+	case isCall && diag.Context != nil:
+		what = *diag.Context
+	case diag.Expression != nil:
+		what = diag.Expression.Range()
 	}
-	return diags
+	text := fmt.Sprintf("%s:%d: %s failed: %s", at.Filename, at.Start.Line, d.policy.quote(what), strings.TrimRight(detail(diag), "."))
+	if values := valuesIn(diag, true); len(values) > 0 {
+		text += fmt.Sprintf(" (%s)", strings.Join(values, ", "))
+	}
+	return errors.New(text)
 }
 
 // detail is a diagnostic's detail without values that may be secret: errors
 // of functions can quote their arguments.
 func detail(diag *hcl.Diagnostic) string {
+	if diag.Summary == "Invalid index" {
+		return `there is no such element; lookup(map, key, "") does without`
+	}
 	call, ok := diag.Extra.(hclsyntax.FunctionCallDiagExtra)
-	if !ok || call.FunctionCallError() == nil || diag.Expression == nil {
+	if !ok || call.FunctionCallError() == nil {
 		return diag.Detail
 	}
-	for _, traversal := range diag.Expression.Variables() {
-		if isSecret(traversal) {
-			return fmt.Sprintf("%s failed on a value that may be secret and is not shown.", call.CalledFunctionName())
+	if call.CalledFunctionName() == interfaceFunction {
+		return call.FunctionCallError().Error()
+	}
+	if diag.Expression != nil {
+		for _, traversal := range diag.Expression.Variables() {
+			if isSecret(traversal, true) {
+				return call.CalledFunctionName() + " cannot take this value, which is not shown as it may be secret"
+			}
 		}
 	}
 	return diag.Detail
+}
+
+// quote is a part of a policy file, on one line and not too long.
+func (p *Policy) quote(at hcl.Range) string {
+	for _, f := range p.files {
+		if f.Name != at.Filename || !at.CanSliceBytes(f.Src) {
+			continue
+		}
+		text := []rune(strings.Join(strings.Fields(string(at.SliceBytes(f.Src))), " "))
+		if len(text) > maxShown {
+			return string(text[:maxShown]) + "…"
+		}
+		return string(text)
+	}
+	return "the expression"
 }

@@ -109,12 +109,12 @@ func render(src *source, diag *hcl.Diagnostic) string {
 		for line := at.Start.Line; line <= at.End.Line && line < at.Start.Line+maxLines; line++ {
 			text, start := src.line(line)
 			fmt.Fprintf(&b, "%4d: %s\n", line, text)
-			if at.Start.Line == at.End.Line {
+			if line == at.Start.Line {
 				fmt.Fprintf(&b, "      %s\n", underline(text, at.Start.Byte-start, at.End.Byte-start))
 			}
 		}
 		b.WriteByte('\n')
-		if values := valuesIn(diag); len(values) > 0 {
+		if values := valuesIn(diag, false); len(values) > 0 {
 			fmt.Fprintf(&b, "with %s.\n\n", strings.Join(values, ",\n     "))
 		}
 	}
@@ -139,18 +139,22 @@ func underline(line string, start, end int) string {
 }
 
 // valuesIn says what the variables of a failed expression were, as in
-// port.container = 80.
-func valuesIn(diag *hcl.Diagnostic) []string {
+// port.container = 80. On a live call, locals may hold secrets too.
+func valuesIn(diag *hcl.Diagnostic, live bool) []string {
 	if diag.Expression == nil || diag.EvalContext == nil {
 		return nil
 	}
 	var values []string
 	for _, traversal := range diag.Expression.Variables() {
 		v, diags := traversal.TraverseAbs(diag.EvalContext)
-		if diags.HasErrors() || !v.IsKnown() {
+		for diags.HasErrors() && len(traversal) > 2 {
+			traversal = traversal[:len(traversal)-1]
+			v, diags = traversal.TraverseAbs(diag.EvalContext)
+		}
+		if diags.HasErrors() || !v.IsKnown() || v.Type().IsObjectType() {
 			continue
 		}
-		text := spell(traversal) + " = " + show(v, isSecret(traversal))
+		text := spell(traversal) + " = " + show(v, isSecret(traversal, live))
 		if !slices.Contains(values, text) {
 			values = append(values, text)
 		}
@@ -176,9 +180,12 @@ func spell(traversal hcl.Traversal) string {
 }
 
 // isSecret tells whether a traversal leads into what may hold secrets.
-func isSecret(traversal hcl.Traversal) bool {
+func isSecret(traversal hcl.Traversal, live bool) bool {
 	if len(traversal) < 2 {
 		return true // an object as a whole, or a variable of a for expression
+	}
+	if traversal.RootName() == "local" {
+		return live
 	}
 	step, ok := traversal[1].(hcl.TraverseAttr)
 	for _, kind := range Schema.Kinds {
@@ -187,7 +194,7 @@ func isSecret(traversal hcl.Traversal) bool {
 			return !ok || !found || attr.Secret
 		}
 	}
-	return false
+	return true
 }
 
 // maxShown is how many characters of a text are printed.

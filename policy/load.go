@@ -18,7 +18,8 @@ type loader struct {
 	locals map[string]*local
 	diags  hcl.Diagnostics
 
-	seen map[string]hcl.Range // settings and rules that stand somewhere already
+	partial bool                 // a file could not be read: what seems to be missing may be in it
+	seen    map[string]hcl.Range // settings and rules that stand somewhere already
 }
 
 // start is where HCL begins to count.
@@ -37,14 +38,9 @@ func (l *loader) load() *Policy {
 	p := &Policy{rules: map[Kind][]*rule{}, files: l.files, locals: l.locals}
 	bodies := make([]*hclsyntax.Body, len(l.files))
 	for i, f := range l.files {
-		parsed, diags := hclsyntax.ParseConfig(f.Src, f.Name, start)
-		l.diags = append(l.diags, diags...)
-		f.hcl = parsed
-		if diags.HasErrors() {
-			continue // half a file is full of mistakes that are none
+		if bodies[i] = l.parse(f); bodies[i] != nil {
+			l.readLocals(bodies[i])
 		}
-		bodies[i] = parsed.Body.(*hclsyntax.Body)
-		l.readLocals(bodies[i])
 	}
 	l.resolveLocals()
 
@@ -72,6 +68,40 @@ func (l *loader) load() *Policy {
 		}
 	}
 	return p
+}
+
+// maxSource is how long a policy file may be, in bytes.
+const maxSource = 1 << 20
+
+// parse reads a file's syntax. It gives nil if that is broken: half a file is
+// full of mistakes that are none.
+func (l *loader) parse(f *source) *hclsyntax.Body {
+	if len(f.Src) > maxSource {
+		l.partial = true
+		l.fault(hcl.Range{Filename: f.Name, Start: start, End: start}, "File too long", "A policy file has at most %d bytes.", maxSource)
+		return nil
+	}
+	parsed, diags := hclsyntax.ParseConfig(f.Src, f.Name, start)
+	f.hcl = parsed
+	broken, open := false, false
+	for _, diag := range diags {
+		if diag.Summary == "Attribute redefined" {
+			l.diags = append(l.diags, diag)
+			continue
+		}
+		broken = broken || diag.Severity == hcl.DiagError
+		// A text that is not closed makes one mistake of every line behind it.
+		unclosed := diag.Summary == "Invalid multi-line string" || diag.Summary == "Unterminated template string"
+		if !unclosed || !open {
+			l.diags = append(l.diags, diag)
+		}
+		open = open || unclosed
+	}
+	if broken {
+		l.partial = true
+		return nil
+	}
+	return parsed.Body.(*hclsyntax.Body)
 }
 
 // fault adds a mistake.
@@ -326,7 +356,15 @@ func describe(v cty.Value) string {
 	case v.IsKnown() && v.Type().IsPrimitiveType():
 		return fmt.Sprintf("the %s %s", v.Type().FriendlyName(), show(v, false))
 	}
-	return "a " + v.Type().FriendlyName()
+	return article(v.Type().FriendlyName())
+}
+
+// article puts a or an before a noun.
+func article(noun string) string {
+	if strings.ContainsRune("aeiou", rune(noun[0])) {
+		return "an " + noun
+	}
+	return "a " + noun
 }
 
 // sorted gives attributes in the order of the file.
@@ -399,9 +437,14 @@ func didYouMean(name string, names []string) string {
 // nearest finds the name that differs least, "" if all differ much.
 func nearest(name string, names []string) string {
 	best, least := "", 3
+	name = strings.ToLower(name)
 	for _, candidate := range names {
-		far := levenshtein.Distance(strings.ToLower(name), candidate, nil)
-		if far < least && far < len(candidate) {
+		other := strings.ToLower(candidate)
+		far := levenshtein.Distance(name, other, nil)
+		if len(name) > 2 && strings.HasPrefix(other, name) {
+			far = min(far, 1)
+		}
+		if far < least && far < len(other) {
 			best, least = candidate, far
 		}
 	}

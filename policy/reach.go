@@ -20,11 +20,11 @@ func (l *loader) checkReach(p *Policy) {
 			switch first := same[condition]; {
 			case all != nil && all.builtin != r.builtin:
 			case all != nil && all.File == r.File:
-				l.fault(r.block.DefRange(), "Rule is never reached", "%q before it, in line %d, decides every claim of this kind. Put this rule before that one.", all.Name, all.Line)
+				l.fault(r.block.DefRange(), "Rule is never reached", "The rule before it in line %d decides every claim of this kind. Put this rule before that one.", all.Line)
 			case all != nil:
-				l.warn(r.block.DefRange(), "Rule is never reached", "%q in %s:%d decides every claim of this kind before it.", all.Name, all.File, all.Line)
+				l.warn(r.block.DefRange(), "Rule is never reached", "The rule at %s:%d decides every claim of this kind before it.", all.File, all.Line)
 			case first != nil && first.File == r.File:
-				l.fault(r.block.DefRange(), "Rule is never reached", "%q before it, in line %d, has the same condition.", first.Name, first.Line)
+				l.fault(r.block.DefRange(), "Rule is never reached", "The rule before it in line %d has the same condition.", first.Line)
 			}
 			if !r.expires.IsZero() || r.broken {
 				continue
