@@ -44,6 +44,7 @@ func (c *connection) answer() (more bool, err error) {
 		return false, c.rawAnswers(h)
 	}
 	if h.status == http.StatusSwitchingProtocols {
+		c.explainEnd(q, errSwitched)
 		c.client.Close()
 		return false, errSwitched
 	}
@@ -95,7 +96,7 @@ func (c *connection) explainEnd(q question, err error) {
 	if failure := c.failure.Load(); failure != nil {
 		status, reason = statusOf(*failure)
 	} else if !isClosed(err) {
-		reason = "safesock: the Engine's answer is not HTTP: " + err.Error()
+		reason = "safesock: the Engine's answer cannot be passed on: " + err.Error()
 	}
 	if q.intercepted != nil {
 		q.intercepted.answered(c.server, status, "")
@@ -136,7 +137,7 @@ func (c *connection) rawAnswers(h head) error {
 	return c.client.CloseWrite()
 }
 
-var errSwitched = errors.New("the Engine switched protocols unasked")
+var errSwitched = errors.New("it switches protocols where no call may")
 
 // maxAnswer bounds the answers that warnings are added to. A longer one is
 // passed on as it came.

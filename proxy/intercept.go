@@ -68,7 +68,7 @@ func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (o
 		refusal = &malformed{http.StatusInternalServerError, "the audit log cannot be written, so the call was not forwarded: " + err.Error()}
 	}
 	switch {
-	case refusal != nil && (streams || how == noBody && h.version == '0'):
+	case refusal != nil && (streams || h.version == '0'):
 		return false, c.refuse(refusal)
 	case refusal != nil:
 		c.client.use(n)
@@ -86,21 +86,21 @@ func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (o
 		x.answered(c.server, status, "")
 		return false, c.refuse(err)
 	}
-	if h, err = c.edit(h, n, body, result); err != nil {
+	if h, err = c.edit(h, n, call, result); err != nil {
 		return false, err
 	}
 	return true, c.forward(h)
 }
 
 // edit puts the edited call in the place of the one that came, n pending bytes
-// with this head and body. What was not edited stays as it is.
-func (c *connection) edit(h head, n int, body []byte, result rewrite.Result) (head, error) {
+// with this head. What was not edited stays as it is.
+func (c *connection) edit(h head, n int, call rewrite.Call, result rewrite.Result) (head, error) {
 	raw := h.raw
-	if result.Target != string(h.target) {
+	if result.Target != call.URL.RequestURI() {
 		raw = h.withTarget(result.Target)
 	}
 	switch {
-	case !bytes.Equal(result.Body, body):
+	case !bytes.Equal(result.Body, call.Body):
 		c.client.replace(n, append(withLength(raw, len(result.Body)), result.Body...))
 	case !bytes.Equal(raw, h.raw):
 		c.client.replace(len(h.raw), raw)

@@ -1,0 +1,49 @@
+# safesock: what a user and a developer run.
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+.PHONY: build run test test-engines check bench soak clean
+
+# The program, static, with its version in it.
+build:
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o safesock ./cmd/safesock
+
+# safesock in front of this machine's Engine; one is installed if there is none.
+run: build
+	packaging/run.sh ./safesock
+
+# Every test, with real engines: Docker 20.10 and 28.5. Needs root and Debian.
+test: build
+	tests/e2e/setup.sh 20.10 28.5
+	go test -race ./...
+	./safesock test examples
+	SAFESOCK_E2E_ENGINES=20.10,28.5 go test -tags e2e -count=1 -timeout 15m ./tests/e2e/...
+
+# The same on every engine there is: Docker 20.10, 26.1, 28.5, Podman 4.3, 5.4, 5.8.
+test-engines: build
+	tests/e2e/setup.sh
+	SAFESOCK_E2E_ENGINES=20.10,26.1,28.5,podman-4.3,podman-5.4,podman-5.8 go test -tags e2e -count=1 -timeout 60m ./tests/e2e/...
+
+# What has to be clean before each commit.
+check:
+	test -z "$$(gofmt -l . | tee /dev/stderr)"
+	go vet ./...
+	go vet -tags e2e ./...
+	go run $(STATICCHECK) ./...
+	go run $(STATICCHECK) -tags e2e ./tests/...
+	@if go run $(GOVULNCHECK) -version >/dev/null 2>&1 && curl -fsS -o /dev/null -m 10 https://vuln.go.dev/index/db.json 2>/dev/null; \
+	then go run $(GOVULNCHECK) ./...; \
+	else echo "govulncheck: not run, the vulnerability database is out of reach"; fi
+	go test -race ./...
+
+# The numbers of docs/performance.md; PROFILE=cpu leaves a profile of safesock.
+bench: build
+	go run ./tests/bench $(if $(PROFILE),-profile $(PROFILE))
+
+# Ten minutes of everything at once, and nothing left behind.
+soak: build
+	go run ./tests/bench -soak
+
+clean:
+	rm -rf safesock build

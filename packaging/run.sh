@@ -1,0 +1,62 @@
+#!/bin/bash
+# Runs safesock in front of this machine's Engine:
+#
+#   packaging/run.sh SAFESOCK [ARGUMENT...]
+#
+# A machine without an Engine gets Debian's docker.io. Where no service manager
+# starts it, dockerd runs until safesock ends. The arguments go to
+# "safesock serve".
+set -euo pipefail
+
+die() { echo "run.sh: $*" >&2; exit 1; }
+
+# answers tells whether an Engine answers on the socket.
+answers() {
+	[ -S "$1" ] && curl -fsS -o /dev/null -m 5 --unix-socket "$1" http://localhost/_ping 2>/dev/null
+}
+
+engine() {
+	local runtime=${XDG_RUNTIME_DIR:-/run/user/$(id -u)} socket
+	for socket in "${DOCKER_HOST#unix://}" /var/run/docker.sock "$runtime/docker.sock" "$runtime/podman/podman.sock" /run/podman/podman.sock; do
+		if answers "$socket"; then return 0; fi
+	done
+	return 1
+}
+
+install() {
+	[ "$(id -u)" = 0 ] || die "$1 is not installed; run this as root to install it, or install it yourself"
+	echo "run.sh: installing Debian's $1, which is not on this machine" >&2
+	apt-get -qq update
+	DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" >/dev/null
+}
+
+safesock=$1
+shift
+DOCKER_HOST=${DOCKER_HOST:-}
+command -v curl >/dev/null || install curl
+if ! engine; then
+	[ -z "$DOCKER_HOST" ] || die "no Engine answers at DOCKER_HOST=$DOCKER_HOST"
+	command -v dockerd >/dev/null || install docker.io iptables
+	if [ -d /run/systemd/system ]; then
+		systemctl start docker
+	elif ! engine; then
+		echo "run.sh: starting dockerd, until safesock ends; its log is /var/log/dockerd.log" >&2
+		dockerd >>/var/log/dockerd.log 2>&1 &
+		dockerd=$!
+		trap 'kill "$dockerd"; wait "$dockerd" || true' EXIT
+	fi
+	for _ in $(seq 30); do
+		if engine; then break; fi
+		sleep 1
+	done
+	engine || die "the Engine does not answer after 30 seconds; see /var/log/dockerd.log"
+fi
+
+# The shell stays, to end a dockerd that it started.
+trap 'kill -TERM "$child" 2>/dev/null || true' INT TERM
+"$safesock" serve "$@" &
+child=$!
+status=0
+wait "$child" || status=$?
+wait "$child" 2>/dev/null || true
+exit "$status"

@@ -1,0 +1,184 @@
+package proxy
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// create is the call of "docker run -p 1234:80 web:1", cut short.
+func create(body string) string {
+	return fmt.Sprintf("POST /v1.41/containers/create?name=web HTTP/1.1\r\nHost: docker\r\nUser-Agent: test\r\nContent-Type: application/json\r\nContent-Length: %d\r\nX-Last: 1\r\n\r\n%s", len(body), body)
+}
+
+func answer(status, body string) string {
+	return fmt.Sprintf("HTTP/1.1 %s\r\nApi-Version: 1.41\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
+}
+
+const (
+	openBody  = `{ "Image":"web:1", "HostConfig": {"PortBindings":{"80/tcp":[{"HostIp":"","HostPort":"1234"}]}}, "Unknown":[1e99] }`
+	boundBody = `{ "Image":"web:1", "HostConfig": {"PortBindings":{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"1234"}]}}, "Unknown":[1e99] }`
+	created   = `{"Id":"0123abcd","Warnings":[]}`
+	warned    = `{"Id":"0123abcd","Warnings":["safesock: 80/tcp is published on 127.0.0.1:1234 instead of every interface (port \"unset goes to loopback\", policy.hcl:LINE); to publish it wider, name an address (-p 0.0.0.0:1234:80) or add a rule"]}`
+)
+
+// lines of the built-in policy move when it is edited.
+var line = regexp.MustCompile(`policy\.hcl:\d+`)
+
+func TestAnOpenPortIsBoundAndTold(t *testing.T) {
+	chunked := func(body string) string {
+		return strings.Replace(fmt.Sprintf("%s%x\r\n%s\r\n0\r\nX-Sum: 1\r\n\r\n", create(""), len(body), body), "Content-Length: 0", "Transfer-Encoding: chunked", 1)
+	}
+	for name, request := range map[string]string{
+		"a sized body":   create(openBody),
+		"a chunked body": chunked(openBody),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(e *peerEnd) {
+				for range 2 {
+					e.expect(create(boundBody))
+					e.send(answer("201 Created", created))
+				}
+			})
+			c := w.dial()
+			for range 2 {
+				c.send(request)
+				got := make([]byte, len(answer("201 Created", warned)))
+				io.ReadFull(c.in, got)
+				n := fmt.Sprint(len(line.FindString(string(got))) - len("policy.hcl:LINE") + len(warned))
+				want := strings.Replace(answer("201 Created", warned), fmt.Sprint("Content-Length: ", len(warned)), "Content-Length: "+n, 1)
+				if got := line.ReplaceAllString(string(got), "policy.hcl:LINE"); !strings.HasPrefix(want, got) || len(got) < len(want)-8 {
+					t.Errorf("got\n%s\nwant\n%s", got, want)
+				}
+				io.CopyN(io.Discard, c.in, int64(c.in.Buffered()))
+			}
+		})
+	}
+}
+
+func TestACallThatNeedsNoEditGoesAsItCame(t *testing.T) {
+	long := strings.Repeat(" ", 5<<20)
+	for name, request := range map[string]string{
+		"bound by the client": create(boundBody),
+		"chunks and trailer": "POST /containers/create HTTP/1.1\r\nHost: docker\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n" +
+			"01\r\n{\r\n14\r\n\"Image\":\"web:1\"    }\r\n0\r\nX-Sum: 3\r\n\r\n",
+		"five megabytes":   create(`{"Image":"web:1"` + long + `}`),
+		"an escaped route": strings.Replace(create(boundBody), "/containers/create", "/%63ontainers/creat%65", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(e *peerEnd) {
+				e.expect(request)
+				e.send(answer("201 Created", created))
+			})
+			c := w.dial()
+			c.send(request)
+			c.expect(answer("201 Created", created))
+		})
+	}
+}
+
+func TestABodyIsFetchedWithoutTheEnginesContinue(t *testing.T) {
+	head, body, _ := strings.Cut(strings.Replace(create(openBody), "X-Last: 1", "Expect: 100-continue", 1), "\r\n\r\n")
+	edited, _, _ := strings.Cut(strings.Replace(create(boundBody), "X-Last: 1", "Expect: 100-continue", 1), "\r\n\r\n")
+	w := newWorld(t, func(e *peerEnd) {
+		e.expect(edited + "\r\n\r\n" + boundBody)
+		e.send("HTTP/1.1 100 Continue\r\n\r\n" + answer("404 Not Found", "{}"))
+	})
+	c := w.dial()
+	c.send(head + "\r\n\r\n")
+	c.expect("HTTP/1.1 100 Continue\r\n\r\n")
+	c.send(body)
+	c.expect(answer("404 Not Found", "{}"))
+}
+
+func TestARefusedCallLeavesTheConnectionUsable(t *testing.T) {
+	w := newWorld(t, func(e *peerEnd) {
+		e.expect(ping)
+		e.send(okText)
+	})
+	w.setPolicy(`port "none" { action = "deny" }`)
+	c := w.dial()
+	c.send(create(openBody) + ping)
+	body := "{\"message\":\"safesock: 80/tcp may not be published on every interface (port \\\"none\\\", test.hcl:1)\"}\n"
+	c.expect(fmt.Sprintf("HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
+	c.expect(okText)
+}
+
+func TestABodyBeyondTheLimitIsRefused(t *testing.T) {
+	for name, request := range map[string]string{
+		"by its length": "POST /containers/create HTTP/1.1\r\nHost: docker\r\nContent-Length: 65\r\n\r\n",
+		"by its chunks": "POST /containers/create HTTP/1.1\r\nHost: docker\r\nTransfer-Encoding: chunked\r\n\r\n41\r\n" + strings.Repeat(" ", 65),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(e *peerEnd) { e.expectEnd() })
+			w.server.BodyLimit = 64
+			c := w.dial()
+			c.send(request)
+			c.expect("HTTP/1.1 413 Request Entity Too Large\r\n")
+		})
+	}
+}
+
+func TestAnUnwritableLogForwardsNothing(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, func(e *peerEnd) { e.expectEnd() })
+	var err error
+	if w.server.Audit, err = OpenAudit("/dev/full"); err != nil {
+		t.Fatal(err)
+	}
+	c := w.dial()
+	c.send(create(openBody))
+	body := "{\"message\":\"safesock: the audit log cannot be written, so the call was not forwarded: write /dev/full: no space left on device\"}\n"
+	c.expect(fmt.Sprintf("HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
+}
+
+func TestTheLogHasACallBeforeItIsForwardedAndItsAnswer(t *testing.T) {
+	var before string
+	var w *world
+	w = newWorld(t, func(e *peerEnd) {
+		e.expect(create(boundBody))
+		before = w.auditLog()
+		e.send(answer("201 Created", created))
+	})
+	c := w.dial()
+	c.send(create(openBody))
+	c.expect("HTTP/1.1 201 Created")
+	lines := strings.SplitAfter(w.auditLog(), "\n")
+	if len(lines) != 3 || lines[0] != before {
+		t.Fatalf("got %q want two lines, the first of which was %q when the Engine had the call", lines, before)
+	}
+	var call CallRecord
+	var done AnswerRecord
+	decode(t, lines[0], &call)
+	decode(t, lines[1], &done)
+	id := call.ID
+	got := fmt.Sprintf("%s %s %s %s v%s uid %d %s %+v %+v\n%s %v %d %s", call.Record, call.Endpoint, call.Method, call.Path, call.Version,
+		call.Client.UID, call.Client.Command, *call.Container, call.Compose, done.Record, done.ID == id, done.Status, done.Made)
+	want := fmt.Sprintf("call container.create POST /containers/create v1.41 uid %d proxy.test {Name:web Image:web:1} <nil>\nanswer true 201 0123abcd", os.Getuid())
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	claim, err := json.Marshal(call.Claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantClaim := `[{"kind":"port","claim":{"container":80,"protocol":"tcp","host":"1234","ip":"","bindable":true},"pointer":"/HostConfig/PortBindings/80~1tcp/0/HostIp","before":"","after":"127.0.0.1","action":"bind","rule":"port \"unset goes to loopback\", policy.hcl:LINE"}]`
+	if got := line.ReplaceAllString(string(claim), "policy.hcl:LINE"); got != wantClaim {
+		t.Errorf("got\n%s\nwant\n%s", got, wantClaim)
+	}
+}
+
+func decode(t *testing.T, line string, into any) {
+	t.Helper()
+	d := json.NewDecoder(strings.NewReader(line))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		t.Errorf("%s: %v", line, err)
+	}
+}
