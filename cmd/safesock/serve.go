@@ -28,7 +28,7 @@ type serve struct {
 	server   proxy.Server
 	policies policies
 	upstream string
-	namedBy  string // what named the Engine's socket
+	source   string // what named the Engine's socket
 	audit    string
 	mode     socketMode
 	group    string
@@ -100,7 +100,7 @@ func (s *serve) run(ctx context.Context) error {
 		return err
 	}
 
-	s.server.Log.Info("guarding the Engine", "upstream", s.server.Upstream, "named by", s.namedBy, "listen", s.server.Listen, "audit", s.audit, "version", version())
+	s.server.Log.Info("guarding the Engine", "upstream", s.server.Upstream, "source", s.source, "listen", s.server.Listen, "audit", s.audit, "version", version())
 	fmt.Fprintf(os.Stderr, "export DOCKER_HOST=unix://%s\n", s.server.Listen)
 	s.notify(daemon.SdNotifyReady)
 
@@ -173,11 +173,11 @@ func (s *serve) listen() (net.Listener, error) {
 		return nil, err
 	}
 
-	found, err := findEngine(s.upstream, s.server.Listen, usual)
+	found, err := findEngine(s.upstream, os.Getenv("DOCKER_HOST"), usualEngines(), s.server.Listen, usual)
 	if err != nil {
 		return nil, err
 	}
-	s.server.Upstream, s.namedBy = found.path, found.source
+	s.server.Upstream, s.source = found.path, found.source
 	if inherited != nil {
 		return inherited, nil
 	}

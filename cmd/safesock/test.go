@@ -194,8 +194,8 @@ func (t *test) file(ctx context.Context, out io.Writer, name string, only *regex
 			}
 		}
 		one := testedCase{Name: each.Name, Class: name, Time: time.Since(begin).Seconds()}
-		if got != wants[i] {
-			one.Failure = &testedFailure{fmt.Sprintf("%s:%d", name, each.At.Start.Line), difference(wants[i], got)}
+		if got != strings.TrimSpace(wants[i])+"\n" {
+			one.Failure = &testedFailure{fmt.Sprintf("%s:%d", name, each.At.Start.Line), difference(strings.TrimSpace(wants[i]), got)}
 			suite.Failures++
 			fmt.Fprintf(out, "--- FAIL: %s (%.2fs)\n    %s:%d:\n%s", each.Name, one.Time, name, each.At.Start.Line, indent(one.Failure.Text))
 		} else if t.verbose {
@@ -222,7 +222,7 @@ func difference(want, got string) string {
 	if want == "" {
 		return "no want; -update would write:\n" + got
 	}
-	text := string(diff.Diff("want", []byte(want), "got", []byte(got)))
+	text := string(diff.Diff("want", []byte(want+"\n"), "got", []byte(got)))
 	_, text, _ = strings.Cut(text, "\n") // the line that names the program diff
 	return text
 }

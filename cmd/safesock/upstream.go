@@ -20,12 +20,13 @@ safesock's own socket is never taken for the Engine's.`
 // engine is the socket that safesock guards, and how it was found.
 type engine struct {
 	path   string
-	source string // what named it: "--upstream", "DOCKER_HOST", or "" for the usual places
+	source string // what named it: "--upstream", "DOCKER_HOST", "found" or "awaited" at a usual place
 }
 
-// findEngine looks for the Engine's socket. None of the sockets in own, which
-// are safesock's, is taken for it, through whatever symbolic links.
-func findEngine(flag string, own ...string) (engine, error) {
+// findEngine looks for the Engine's socket: the one that the flag or else
+// DOCKER_HOST names, or else one of the usual places. None of the sockets in
+// own, which are safesock's, is taken for it, through whatever symbolic links.
+func findEngine(flag, host string, usual []string, own ...string) (engine, error) {
 	if flag != "" {
 		path, err := socketPath(flag)
 		if err != nil {
@@ -38,7 +39,7 @@ func findEngine(flag string, own ...string) (engine, error) {
 		}
 		return engine{path, "--upstream"}, nil
 	}
-	if host := os.Getenv("DOCKER_HOST"); host != "" {
+	if host != "" {
 		path, err := socketPath(host)
 		if err != nil {
 			return engine{}, fmt.Errorf("DOCKER_HOST=%s: %w", host, err)
@@ -47,16 +48,15 @@ func findEngine(flag string, own ...string) (engine, error) {
 			return engine{path, "DOCKER_HOST"}, nil
 		}
 	}
-	places := usualEngines()
-	for _, path := range places {
+	for _, path := range usual {
 		if !sameAsAny(path, own) && usable(path) {
-			return engine{path, ""}, nil
+			return engine{path, "found"}, nil
 		}
 	}
 	// The Engine may be down, and come later.
-	for _, path := range places {
+	for _, path := range usual {
 		if !sameAsAny(path, own) {
-			return engine{path, ""}, nil
+			return engine{path, "awaited"}, nil
 		}
 	}
 	return engine{}, errors.New("no Engine's socket found: name it with --upstream unix:///PATH")

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// The scripts in testdata are terminal sessions. Besides safesock they have
+//
+//	engine SOCKET          a small fake Engine, in the background (&)
+//	call SOCKET LINE BODY  a call to a socket; prints status and body
+//
+// and the script commands
+//
+//	notified STATE         waits until a program tells this to systemd
+//	hangup NAME            sends SIGHUP to the background program NAME
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"safesock": main,
+		"engine":   fakeEngine,
+		"call":     call,
+	})
+}
+
+func TestCommandsAsInATerminal(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		UpdateScripts:       os.Getenv("UPDATE") != "",
+		Setup: func(env *testscript.Env) error {
+			examples, err := filepath.Abs("../../examples")
+			if err != nil {
+				return err
+			}
+			for _, folder := range []string{"home", "run"} {
+				if err := os.MkdirAll(filepath.Join(env.WorkDir, folder), 0o755); err != nil {
+					return err
+				}
+			}
+			env.Setenv("EXAMPLES", examples)
+			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+			env.Setenv("XDG_CONFIG_HOME", "")
+			env.Setenv("XDG_STATE_HOME", "")
+			env.Setenv("XDG_RUNTIME_DIR", filepath.Join(env.WorkDir, "run"))
+			env.Setenv("DOCKER_HOST", "")
+			// A folder of its own: the path of a socket has to be short.
+			dir, err := os.MkdirTemp("", "safesock")
+			if err != nil {
+				return err
+			}
+			env.Defer(func() { os.RemoveAll(dir) })
+			env.Setenv("SOCKETS", dir)
+			env.Setenv("NOTIFY_SOCKET", filepath.Join(dir, "notify"))
+			systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
+			if err != nil {
+				return err
+			}
+			env.Defer(func() { systemd.Close() })
+			env.Values[systemdKey{}] = systemd
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"notified": notified,
+			"hangup":   hangup,
+		},
+	})
+}
+
+// systemdKey is where a script keeps the socket that stands for systemd's.
+type systemdKey struct{}
+
+// notified waits for a message to systemd.
+func notified(ts *testscript.TestScript, neg bool, args []string) {
+	systemd := ts.Value(systemdKey{}).(*net.UnixConn)
+	message := make([]byte, 4096)
+	for {
+		n, err := systemd.Read(message)
+		ts.Check(err)
+		if slices.Contains(strings.Split(string(message[:n]), "\n"), args[0]) {
+			return
+		}
+	}
+}
+
+// hangup sends SIGHUP to a program in the background.
+func hangup(ts *testscript.TestScript, neg bool, args []string) {
+	for _, cmd := range ts.BackgroundCmds() {
+		if filepath.Base(cmd.Path) == args[0] {
+			ts.Check(cmd.Process.Signal(syscall.SIGHUP))
+		}
+	}
+}
+
+// fakeEngine answers every call on a Unix socket, until it is interrupted.
+func fakeEngine() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	listener, err := net.Listen("unix", os.Args[1])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	if _, err := daemon.SdNotify(false, "ENGINE=1"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	context.AfterFunc(ctx, func() { listener.Close() })
+	err = http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		switch {
+		case r.URL.Path == "/_ping":
+			fmt.Fprint(w, "OK")
+		case strings.HasSuffix(r.URL.Path, "/containers/create"):
+			fmt.Fprintf(os.Stdout, "%s\n", body)
+			w.WriteHeader(http.StatusCreated)
+			fmt.Fprint(w, `{"Id":"0123456789ab","Warnings":[]}`)
+		default:
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"message":"no such thing"}`)
+		}
+	}))
+	if ctx.Err() == nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// call makes one call and prints the answer.
+func call() {
+	conn, err := net.Dial("unix", os.Args[1])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	method, target, _ := strings.Cut(os.Args[2], " ")
+	body := strings.Join(os.Args[3:], " ")
+	request, err := http.NewRequest(method, "http://docker"+target, strings.NewReader(body))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	var head bytes.Buffer
+	if err := request.Write(&head); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	if _, err := conn.Write(head.Bytes()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(conn), request)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	text, _ := io.ReadAll(answer.Body)
+	fmt.Printf("%d %s\n", answer.StatusCode, bytes.TrimSpace(text))
+}
