@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -92,21 +93,17 @@ func (c *call) body() value {
 
 // document scans a JSON object. Its name is "" for the call's own body.
 func (c *call) document(name string, src []byte, status int) value {
-	prefix := ""
-	if name != "" {
-		prefix = name + ": "
-	}
 	nodes, err := scan(src)
 	if err != nil {
-		c.refuse(status, "%s%v", prefix, err)
+		c.refuse(status, "%s: %v", cmp.Or(name, "the body"), err)
 		return value{}
 	}
 	doc := &document{name: name, src: src, nodes: nodes}
 	doc.refuse = func(pointer, problem string) {
-		if pointer != "" {
-			pointer += ": "
+		if name != "" {
+			pointer = name + " " + pointer
 		}
-		c.refuse(status, "%s%s%s", prefix, pointer, problem)
+		c.refuse(status, "%s: %s", cmp.Or(strings.TrimSpace(pointer), "the body"), problem)
 	}
 	root := value{doc, 0}.orAbsent()
 	if !root.absent() {

@@ -43,7 +43,7 @@ func scan(src []byte) ([]node, error) {
 	}
 	s.space()
 	if s.at != len(src) {
-		return nil, fmt.Errorf("something follows the JSON value, at byte %d", s.at)
+		return nil, fmt.Errorf("something follows the JSON value at byte %d", s.at)
 	}
 	return s.nodes, nil
 }
@@ -437,7 +437,7 @@ func (v value) is(kind byte, what string) bool {
 	if v.node().kind == kind {
 		return true
 	}
-	v.wrong("is not " + what)
+	v.wrong("not " + what)
 	return false
 }
 
