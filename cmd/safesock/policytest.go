@@ -150,15 +150,11 @@ func (a *answer) summary() []string {
 		if quiet(outcome) {
 			continue
 		}
-		name, asked := describe(outcome.Claim)
-		if asked != "" {
-			asked = " " + asked
-		}
 		by := "no rule"
 		if rule := outcome.Decision.Rule; rule != (policy.Rule{}) {
 			by = rule.Name
 		}
-		lines = append(lines, fmt.Sprintf("%s%s%s: %s (%s)", prefix, name, asked, decided(outcome), by))
+		lines = append(lines, fmt.Sprintf("%s%s: %s (%s)", prefix, named(outcome.Claim), decided(outcome), by))
 	}
 	if a.refusal != nil && !denied {
 		lines = append(lines, fmt.Sprintf("%srefused with %d: %s", prefix, a.refusal.Status, a.refusal.Message))

@@ -159,6 +159,15 @@ func describe(claim policy.Claim) (name, asked string) {
 	return "the call", ""
 }
 
+// named is a claim and what it asks for, in a line.
+func named(claim policy.Claim) string {
+	name, asked := describe(claim)
+	if asked == "" {
+		return name
+	}
+	return name + " " + asked
+}
+
 // published writes an address and a port as docker ps does, with * for every
 // interface and for any free port.
 func published(ip, host string) string {

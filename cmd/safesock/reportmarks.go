@@ -33,8 +33,7 @@ func (r *report) marks() []mark {
 			decision := outcome.Decision
 			text := outcome.Warning()
 			if decision.Action == policy.Deny {
-				claim, asked := describe(outcome.Claim)
-				text = fmt.Sprintf("safesock: %s (%s) is refused (%s)", claim, asked, decision.Rule)
+				text = fmt.Sprintf("safesock: %s is refused (%s)", named(outcome.Claim), decision.Rule)
 				if decision.Message != "" {
 					text += "; " + decision.Message
 				}
