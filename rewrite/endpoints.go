@@ -36,8 +36,77 @@ var Endpoints = []Endpoint{
 	{"PUT", "/containers/{name:.*}/archive", "container.archive", containerEnter, Streams},
 	{"POST", "/containers/{name:.*}/checkpoints", "container.checkpoint", containerCheckpoint, 0},
 	{"POST", "/exec/{id:.*}/start", "exec.start", nil, Streams | Upgrades | Hijacks}, // what it runs was read when the exec was created
+	{"POST", "/containers/{name:.*}/copy", "container.copy", containerEnter, 0},      // gone with API 1.24
+	{"DELETE", "/containers/{name}/checkpoints/{checkpoint}", "container.checkpoint", checkpointDelete, 0},
 	{"POST", "/commit", "container.commit", containerCommit, 0},
 
 	{"POST", "/networks/create", "network.create", networkCreate, 0},
 	{"POST", "/networks/{id:.*}/connect", "network.connect", networkConnect, 0},
+
+	{"POST", "/volumes/create", "volume.create", volumeCreate, 0},
+
+	{"POST", "/build", "image.build", build, Streams},
+	{"POST", "/images/create", "image.create", imageCreate, Streams},
+	{"POST", "/session", "session", nil, Streams | Upgrades}, // the Engine calls back: it gets files, secrets and keys from the client
+	{"POST", "/grpc", "grpc", grants("buildkit", "grpc"), Streams | Upgrades},
+
+	{"POST", "/plugins/pull", "plugin.pull", pluginPull, 0},
+	{"POST", "/plugins/create", "plugin.create", pluginCreate, Streams},
+	{"POST", "/plugins/{name:.*}/upgrade", "plugin.upgrade", pluginPull, 0},
+	{"POST", "/plugins/{name:.*}/enable", "plugin.enable", pluginEnable, 0},
+	{"POST", "/plugins/{name:.*}/set", "plugin.set", pluginSet, 0},
+
+	{"POST", "/swarm/init", "swarm.init", swarmInit, 0},
+	{"POST", "/swarm/join", "swarm.join", swarmJoin, 0},
+	{"POST", "/swarm/update", "swarm.update", grants("swarm", "update"), 0},
+	{"POST", "/swarm/unlock", "swarm.unlock", grants("swarm", "unlock"), 0},
+	{"GET", "/swarm", "swarm.inspect", grants("swarm", "join tokens"), 0}, // who has one can join as a manager
+	{"GET", "/swarm/unlockkey", "swarm.unlockkey", grants("swarm", "unlock key"), 0},
+	{"POST", "/nodes/{id}/update", "node.update", grants("swarm", "node"), 0}, // can make a manager of it
+	{"POST", "/services/create", "service.create", serviceCreate, Warns},
+	{"POST", "/services/{id}/update", "service.update", serviceUpdate, Warns},
+	{"POST", "/secrets/create", "secret.create", secretCreate, 0},
+	{"POST", "/secrets/{id}/update", "secret.update", nil, Streams}, // only labels can change
+	{"POST", "/configs/create", "config.create", nil, Streams},      // a file for services that say so
+	{"POST", "/configs/{id}/update", "config.update", nil, Streams}, // only labels can change
+
+	{"POST", "/libpod/containers/create", "libpod.container.create", libpodSpec, Warns},
+	{"POST", "/libpod/containers/{name:.*}/start", "libpod.container.start", containerStart, 0},
+	{"POST", "/libpod/containers/{name:.*}/init", "libpod.container.init", containerStart, 0}, // opens the ports, too
+	{"POST", "/libpod/containers/{name:.*}/restart", "libpod.container.restart", containerRestart, 0},
+	{"POST", "/libpod/containers/{name:.*}/update", "libpod.container.update", containerUpdate, 0},
+	{"POST", "/libpod/containers/{name:.*}/exec", "libpod.container.exec", containerExec, 0},
+	{"POST", "/libpod/containers/{name:.*}/attach", "libpod.container.attach", containerEnter, Streams | Upgrades | Hijacks},
+	{"GET", "/libpod/containers/{name:.*}/archive", "libpod.container.archive", containerEnter, 0},
+	{"PUT", "/libpod/containers/{name:.*}/archive", "libpod.container.archive", containerEnter, Streams},
+	{"POST", "/libpod/containers/{name:.*}/checkpoint", "libpod.container.checkpoint", grants("checkpoint", ""), 0},
+	{"POST", "/libpod/containers/{name:.*}/restore", "libpod.container.restore", opaque("restore"), Streams},
+	{"POST", "/libpod/containers/{name:.*}/mount", "libpod.container.mount", grants("libpod", "mount"), 0}, // on the host
+	{"POST", "/libpod/exec/{id:.*}/start", "libpod.exec.start", nil, Streams | Upgrades | Hijacks},         // read when the exec was created
+	{"POST", "/libpod/pods/create", "libpod.pod.create", libpodSpec, 0},
+	{"POST", "/libpod/pods/{name:.*}/start", "libpod.pod.start", libpodPodStart, 0},
+	{"POST", "/libpod/pods/{name:.*}/restart", "libpod.pod.restart", libpodPodStart, 0},
+	{"POST", "/libpod/play/kube", "libpod.kube.play", opaque("kube play"), Streams},
+	{"POST", "/libpod/kube/play", "libpod.kube.play", opaque("kube play"), Streams},
+	{"POST", "/libpod/kube/apply", "libpod.kube.apply", grants("libpod", "kube apply"), Streams}, // to a cluster, with the host's access to it
+	{"POST", "/libpod/quadlets", "libpod.quadlet.install", opaque("quadlet"), Streams},
+	{"POST", "/libpod/networks/create", "libpod.network.create", libpodNetworkCreate, 0},
+	{"POST", "/libpod/networks/{id:.*}/connect", "libpod.network.connect", networkConnect, 0},
+	{"POST", "/libpod/volumes/create", "libpod.volume.create", volumeCreate, 0},
+	{"POST", "/libpod/secrets/create", "libpod.secret.create", libpodSecretCreate, Streams},
+	{"POST", "/libpod/build", "libpod.image.build", build, Streams},
+	{"POST", "/libpod/local/build", "libpod.image.build", build, Streams},
+	{"POST", "/libpod/local/images/load", "libpod.image.load", libpodPath("path"), 0},
+	{"POST", "/libpod/artifacts/local/add", "libpod.artifact.add", libpodPath("path"), 0},
+	{"POST", "/libpod/images/import", "libpod.image.import", libpodImport, Streams},
+	{"POST", "/libpod/images/scp/{name:.*}", "libpod.image.scp", grants("libpod", "scp"), 0},                      // to other users and hosts, with the host's keys
+	{"POST", "/libpod/manifests/create", "libpod.manifest.create", grants("libpod", "manifest"), Streams},         // of images that may be files of the host
+	{"POST", "/libpod/manifests/{name:.*}/add", "libpod.manifest.modify", grants("libpod", "manifest"), Streams},  // the same
+	{"PUT", "/libpod/manifests/{name:.*}", "libpod.manifest.modify", grants("libpod", "manifest"), Streams},       // the same
+	{"POST", "/libpod/manifests/{name:.*}/push", "libpod.manifest.create", grants("libpod", "manifest"), Streams}, // a push before Podman 4, a name since
+	{"POST", "/libpod/manifests/{name:.*}/registry/{destination:.*}", "libpod.manifest.push", nil, Streams},       // Podman refuses other transports here
+	{"POST", "/libpod/manifests/{name:.*}", "libpod.manifest.create", grants("libpod", "manifest"), Streams},
+
+	// Engines since 29 serve gRPC beside their API.
+	{"POST", `/{service:(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*}/{method:\w+}`, "grpc.call", grpcCall, Streams},
 }

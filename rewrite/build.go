@@ -1,0 +1,141 @@
+package rewrite
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/safesock/safesock/policy"
+)
+
+// build claims what the query of a build asks for. The body, its context, is
+// not read: what a Dockerfile runs stays within that.
+func build(c *call) error {
+	c.buildNetwork(c.query("networkmode"))
+
+	// BuildKit before the Engine's 25.0.2 lets a frontend, which a Dockerfile
+	// may choose, run with the host's network and all capabilities
+	// (CVE-2024-23653).
+	if c.query("version") == "2" {
+		version, _, _ := strings.Cut(c.engine("/version").field("Version").text(), "+")
+		if olderThan(version, "25.0.2") {
+			c.parameter(policy.Privilege{Name: "buildkit", Value: "Engine " + version}, "version")
+		}
+	}
+	if remote := c.query("remote"); remote != "" {
+		c.parameter(policy.Privilege{Name: "remote", Value: remote}, "remote")
+	}
+	c.podmanBuild()
+	return nil
+}
+
+// buildNetwork claims the network of a build's containers.
+func (c *call) buildNetwork(mode string) {
+	before := len(c.claims)
+	if name, found := strings.CutPrefix(mode, "container:"); found {
+		x := c.inspect(name)
+		if x.absent() {
+			c.attachment(policy.Network{Mode: "container", Name: name}, value{})
+		}
+		c.containerNetworks(x, value{}, 0)
+	} else {
+		c.attach(mode, value{})
+	}
+	for _, cl := range c.claims[before:] {
+		cl.pointer, cl.before, cl.after = "?networkmode", quote(mode), quote(mode)
+	}
+}
+
+// podmanBuild claims what the query can ask of Podman's builds besides.
+func (c *call) podmanBuild() {
+	for _, p := range []struct{ parameter, privilege string }{
+		{"volume", "volume"}, // a folder of the host
+		{"devices", "device"},
+		{"addcaps", "cap"},
+		{"seccomp", "security_opt"},
+		{"apparmor", "security_opt"},
+		{"labelopts", "security_opt"},
+		{"securityopt", "security_opt"},
+		{"additionalbuildcontexts", "libpod"},
+		{"localcontextdir", "libpod"}, // a folder of the host, as context
+		{"rusagelogfile", "libpod"},   // a file of the host, to be written
+		{"sbom-output", "libpod"},     // the same
+		{"sbom-purl-output", "libpod"},
+	} {
+		for _, text := range c.parameters(p.parameter) {
+			if text != "" && text != "null" && text != "[]" && text != "{}" {
+				c.parameter(policy.Privilege{Name: p.privilege, Value: text}, p.parameter)
+			}
+		}
+	}
+	for _, text := range c.parameters("secrets") {
+		if strings.Contains(text, "..") { // a file outside the context
+			c.parameter(policy.Privilege{Name: "libpod", Value: text}, "secrets")
+		}
+	}
+	for _, text := range c.parameters("nsoptions") {
+		c.buildNamespaces(text)
+	}
+}
+
+// buildNamespaces claims the namespaces that a build of Podman's does not get
+// of its own, out of a list like [{"Name":"network","Host":true,"Path":""}].
+func (c *call) buildNamespaces(text string) {
+	var namespaces []struct {
+		Name, Path string
+		Host       bool
+	}
+	if err := json.Unmarshal([]byte(text), &namespaces); text != "" && err != nil {
+		c.refuse(http.StatusBadRequest, "?nsoptions: %v", err)
+	}
+	for _, ns := range namespaces {
+		switch {
+		case !ns.Host && (ns.Path == "" || ns.Path == "none"), ns.Name == "user" && ns.Path == "": // Podman's default
+		case ns.Name == "network" && ns.Host:
+			c.parameter(policy.Network{Mode: "host", Name: "host", Driver: "host"}, "nsoptions")
+		case ns.Name == "network" && !strings.HasPrefix(ns.Path, "/"):
+			c.parameter(policy.Network{Mode: ns.Path, Name: ns.Path}, "nsoptions")
+		case ns.Name == "network":
+			c.parameter(policy.Network{Mode: "ns", Name: ns.Path}, "nsoptions")
+		default:
+			c.parameter(policy.Privilege{Name: ns.Name, Value: strings.TrimSpace("host " + ns.Path)}, "nsoptions")
+		}
+	}
+}
+
+// imageCreate claims the address that the Engine fetches an image from, which
+// need not be a registry's.
+func imageCreate(c *call) error {
+	if source := c.query("fromSrc"); source != "" && source != "-" {
+		c.parameter(policy.Privilege{Name: "remote", Value: source}, "fromSrc")
+	}
+	return nil
+}
+
+// grpcCall claims a call of one of the services that Engines since 29 have
+// beside their API, on HTTP/2. BuildKit's can run with the host's network.
+func grpcCall(c *call) error {
+	c.claim(policy.Privilege{Name: "buildkit", Value: c.Vars["service"] + "/" + c.Vars["method"]}, value{})
+	return nil
+}
+
+// parameter adds a claim that is made by a parameter of the query.
+func (c *call) parameter(what policy.Claim, name string) *claim {
+	cl := c.claim(what, value{})
+	cl.pointer = "?" + name
+	cl.before = quote(strings.Join(c.parameters(name), ","))
+	cl.after = cl.before
+	return cl
+}
+
+// parameters are all values of a parameter of the query. Podman folds the case
+// of its name.
+func (c *call) parameters(name string) []string {
+	var all []string
+	for key, values := range c.URL.Query() {
+		if strings.EqualFold(key, name) {
+			all = append(all, values...)
+		}
+	}
+	return all
+}

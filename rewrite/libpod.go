@@ -1,0 +1,380 @@
+package rewrite
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/safesock/safesock/policy"
+)
+
+// Podman's own API. Its bodies have other names for what Docker's ask for
+// (podman: pkg/specgen); what they name is looked up through its Docker API.
+
+// libpodSpec reads what containers and pods are made of.
+func libpodSpec(c *call) error {
+	spec := c.body()
+	c.about(spec.field("name").text(), spec.field("image").text(), spec.field("labels"))
+
+	mappings := spec.member("portmappings")
+	c.libpodPorts(mappings)
+	c.libpodPublishAll(spec, mappings)
+	c.libpodNetworks(spec)
+
+	for m := range spec.field("mounts").items() {
+		c.libpodMount(m)
+	}
+	for v := range spec.field("volumes").items() {
+		c.volume(v.field("Name").text(), v.field("Dest").text(), slices.Contains(v.field("Options").texts(), "ro"), v)
+	}
+	for v := range spec.field("overlay_volumes").items() {
+		if source := v.field("source").text(); strings.HasPrefix(source, "/") {
+			c.bind(source, v.field("destination").text(), false, v)
+		}
+	}
+	if rootfs := spec.field("rootfs"); rootfs.text() != "" {
+		c.bind(rootfs.text(), "/", false, rootfs)
+	}
+	if init := spec.field("init_path"); init.text() != "" {
+		c.bind(init.text(), "/dev/init", true, init)
+	}
+	c.volumesFrom(spec.field("volumes_from"))
+	c.libpodPrivileges(spec)
+	c.workingDir(spec.field("work_dir"))
+	return nil
+}
+
+// libpodPorts claims port mappings. One mapping can be of several protocols,
+// as in "tcp,udp", and of a range of ports.
+func (c *call) libpodPorts(mappings value) {
+	for m := range mappings.items() {
+		if m.orAbsent().absent() {
+			continue // Podman refuses it
+		}
+		port := policy.Port{
+			Container: int(m.field("container_port").number()),
+			Host:      libpodRange(m.field("host_port").number(), m.field("range").number()),
+			IP:        hostIP(m.field("host_ip").text()),
+			Bindable:  true,
+		}
+		bound := "" // what takes the mapping's place, "" before any protocol's decision
+		for protocol := range strings.SplitSeq(strings.ToLower(m.field("protocol").text()), ",") {
+			port := port
+			port.Protocol = cmp.Or(protocol, "tcp")
+			c.claim(port, m).edit = func(d policy.Decision) string {
+				var texts []string
+				host := c.sharedPort(port, d.To)
+				for _, ip := range d.To {
+					texts = append(texts, rewritten(m, func(copied *call) {
+						copied.set(m, "host_ip", quote(ip.String()))
+						if host != port.Host {
+							copied.set(m, "host_port", host)
+						}
+					}))
+				}
+				text := strings.Join(texts, ",")
+				switch {
+				case bound == "":
+					c.replace(m, text)
+					bound = text
+				case bound != text:
+					c.refuse(http.StatusBadRequest, "%s: its protocols go to different addresses; name each in a mapping of its own", m.pointer())
+				}
+				return text
+			}
+		}
+	}
+}
+
+// libpodRange is a host port and as many behind it as a mapping has.
+func libpodRange(first, count int64) string {
+	switch {
+	case first == 0:
+		return ""
+	case count > 1:
+		return fmt.Sprintf("%d-%d", first, first+count-1)
+	}
+	return strconv.FormatInt(first, 10)
+}
+
+// libpodPublishAll claims the ports that publish_image_ports publishes. They
+// get mappings of their own, and the flag is cleared.
+func (c *call) libpodPublishAll(spec, mappings value) {
+	flag := spec.field("publish_image_ports")
+	if !flag.flag() {
+		return
+	}
+	has := map[policy.Port]bool{}
+	for m := range mappings.items() {
+		for _, protocol := range strings.Split(strings.ToLower(m.field("protocol").text()), ",") {
+			has[portOf(fmt.Sprintf("%d/%s", m.field("container_port").number(), protocol))] = true
+		}
+	}
+	var ports []policy.Port
+	add := func(key string) {
+		if port := portOf(key); !has[port] && port.Container != 0 {
+			has[port] = true
+			ports = append(ports, port)
+		}
+	}
+	for key := range c.imagePorts(spec.field("image").text()).members() {
+		add(key)
+	}
+	for number, protocols := range spec.field("expose").members() {
+		for _, protocol := range strings.Split(protocols.text(), ",") {
+			add(number + "/" + protocol)
+		}
+	}
+	slices.SortFunc(ports, func(a, b policy.Port) int { return strings.Compare(portName(a), portName(b)) })
+
+	var texts []string
+	for _, port := range ports {
+		text := fmt.Sprintf(`{"container_port":%d,"protocol":%q}`, port.Container, port.Protocol)
+		place := len(texts)
+		texts = append(texts, text)
+		c.claim(port, flag).edit = func(d policy.Decision) string {
+			host := c.sharedPort(port, d.To)
+			if host != "" {
+				host = `,"host_port":` + host
+			}
+			var all []string
+			for _, ip := range d.To {
+				all = append(all, fmt.Sprintf(`{"container_port":%d,"protocol":%q,"host_ip":%q%s}`, port.Container, port.Protocol, ip, host))
+			}
+			texts[place] = strings.Join(all, ",")
+			return texts[place]
+		}
+	}
+	c.then = append(c.then, func() {
+		c.note(flag, "false")
+		c.replace(flag, "false")
+		switch all := strings.Join(texts, ","); {
+		case all == "":
+		case mappings.orAbsent().absent():
+			c.set(spec, "portmappings", "["+all+"]")
+		default:
+			c.insert(mappings, all)
+		}
+	})
+}
+
+// libpodNetworks claims the networks of a container or pod.
+func (c *call) libpodNetworks(spec value) {
+	netns := spec.field("netns")
+	mode, name := netns.field("nsmode").text(), netns.field("value")
+	options := map[string]string{}
+	for key, list := range spec.field("network_options").members() {
+		options[key] = strings.Join(list.texts(), " ")
+	}
+	switch mode {
+	case "", "default", "private", "bridge", "none", "pod":
+	case "host":
+		c.attach(mode, netns)
+	case "container":
+		x := c.inspect(name.text())
+		if x.absent() {
+			c.attachment(policy.Network{Mode: "container", Name: name.text()}, netns)
+			break
+		}
+		c.containerNetworks(x, netns, 0)
+		c.pinText(name, x.field("Id").text())
+	case "pasta", "slirp4netns":
+		if name.text() != "" || options[mode] != "" { // such as pasta's own way to publish ports
+			c.attachment(policy.Network{Mode: mode, Name: name.text(), Options: options}, netns)
+		}
+	default: // a path
+		c.attachment(policy.Network{Mode: "ns", Name: name.text()}, netns)
+	}
+	for key, m := range spec.field("Networks").members() {
+		c.attach(key, m)
+	}
+	for item := range spec.field("cni_networks").items() {
+		c.attach(item.text(), item)
+	}
+	if pod := spec.field("pod"); pod.text() != "" {
+		if c.engine("/libpod/pods/" + url.PathEscape(pod.text()) + "/json").field("InfraConfig").field("HostNetwork").flag() {
+			c.attach("host", pod)
+		}
+	}
+}
+
+// libpodMount claims a mount of the kind that runtimes know (OCI's runtime
+// specification).
+func (c *call) libpodMount(m value) {
+	source, options := m.field("source").text(), m.field("options").texts()
+	bound := slices.Contains(options, "bind") || slices.Contains(options, "rbind")
+	if kind := m.field("type").text(); kind != "bind" && !bound && !strings.HasPrefix(source, "/") {
+		return
+	}
+	c.bind(source, m.field("destination").text(), slices.Contains(options, "ro"), m).edit = func(policy.Decision) string {
+		c.set(m, "source", quote(c.Listen))
+		return rewritten(m, func(copied *call) { copied.set(m, "source", quote(c.Listen)) })
+	}
+}
+
+// libpodPrivileges claims what reaches past the container.
+func (c *call) libpodPrivileges(spec value) {
+	if privileged := spec.field("privileged"); privileged.flag() {
+		c.claim(policy.Privilege{Name: "privileged"}, privileged)
+	}
+	c.capabilities(spec.field("cap_add"))
+	for _, ns := range []struct {
+		field, name string
+		own         []string
+	}{
+		{"pidns", "pid", nil},
+		{"ipcns", "ipc", []string{"shareable", "none"}},
+		{"utsns", "uts", nil},
+		{"cgroupns", "cgroupns", nil},
+		{"userns", "userns", []string{"keep-id", "no-map", "nomap", "auto"}},
+	} {
+		at := spec.field(ns.field)
+		mode := at.field("nsmode").text()
+		own := append(ns.own, "", "default", "private", "pod")
+		if slices.Contains(own, mode) {
+			continue
+		}
+		c.claim(policy.Privilege{Name: ns.name, Value: strings.TrimSuffix(mode+":"+at.field("value").text(), ":")}, at)
+	}
+	// What asks for something if it holds anything.
+	for _, p := range []struct {
+		field, name string
+		harmless    []string
+	}{
+		{"devices", "device", nil},
+		{"host_device_list", "device", nil},
+		{"device_cgroup_rule", "device", nil},
+		{"devices_from", "device", nil},
+		{"pod_devices", "device", nil},
+		{"selinux_opts", "security_opt", nil},
+		{"security_opt", "security_opt", []string{"no-new-privileges"}},
+		{"unmask", "security_opt", nil},
+		{"procfs_opts", "security_opt", nil},
+		{"apparmor_profile", "security_opt", []string{"containers-default"}},
+		{"seccomp_policy", "security_opt", []string{"default"}},
+		{"seccomp_profile_path", "security_opt", []string{"/usr/share/containers/seccomp.json", "/etc/containers/seccomp.json"}},
+		{"rootfs_propagation", "libpod", []string{"private", "rprivate"}},
+		{"base_hosts_file", "libpod", []string{"image", "none"}},
+		{"hostsFile", "libpod", nil},
+		{"conmon_pid_file", "libpod", nil}, // files of the host, to be written
+		{"infra_conmon_pid_file", "libpod", nil},
+		{"healthLogDestination", "libpod", []string{"local", "events_logger", "none"}},
+	} {
+		c.anything(p.name, spec.field(p.field), p.harmless)
+	}
+	c.anything("libpod", spec.field("log_configuration").field("path"), nil)
+	c.anything("device", spec.field("resource_limits").field("devices"), nil)
+	for key, m := range spec.field("annotations").members() {
+		if !strings.HasPrefix(key, "io.podman.") && !strings.HasPrefix(key, "io.container.") && !strings.HasPrefix(key, "org.opencontainers.") {
+			c.claim(policy.Privilege{Name: "annotation", Value: key}, m)
+		}
+	}
+	c.runtime(spec.field("oci_runtime"))
+}
+
+// anything claims a text that is not empty, or each item of a list. What has
+// no text of its own, as a device, is claimed by its path.
+func (c *call) anything(name string, at value, harmless []string) {
+	if at.absent() {
+		return
+	}
+	list := []value{at}
+	if at.node().kind == '[' {
+		list = slices.Collect(at.items())
+	}
+	for _, item := range list {
+		text := ""
+		switch item := item.orAbsent(); {
+		case item.absent():
+			continue
+		case item.node().kind == '{':
+			text = item.field("path").text()
+		default:
+			text = item.text()
+			if text == "" || slices.Contains(harmless, text) {
+				continue
+			}
+		}
+		c.claim(policy.Privilege{Name: name, Value: text}, item)
+	}
+}
+
+// libpodPodStart reads a pod that exists, with all its containers.
+func libpodPodStart(c *call) error {
+	pod := c.engine("/libpod/pods/" + url.PathEscape(c.Vars["name"]) + "/json")
+	if pod.absent() {
+		return nil
+	}
+	c.container.Name = pod.field("Name").text()
+	c.held = "the pod was created without safesock; remove it (podman pod rm -f " + c.container.Name + ") and create it again"
+	for member := range pod.field("Containers").items() {
+		x := c.inspect(member.field("Id").text())
+		host := x.field("HostConfig")
+		c.portBindings(host.member("PortBindings"))
+		c.containerNetworks(x, x, 0)
+		c.containerMounts(x, x)
+		c.privileges(host)
+	}
+	c.held = ""
+	c.pin("name", pod.field("Id").text())
+	return nil
+}
+
+// libpodNetworkCreate claims what reach does, and an interface that the host
+// has already.
+func libpodNetworkCreate(c *call) error {
+	network := c.body()
+	c.reach(network, network)
+	if at := network.field("network_interface"); at.text() != "" && network.field("driver").text() != "macvlan" {
+		if a, ok := c.ask(AboutInterface, at.text()); ok && a.Exists {
+			c.networkClaim(network, "existing-bridge", at)
+		}
+	}
+	return nil
+}
+
+// libpodSecretCreate claims the driver of a secret: "shell" runs commands on
+// the host.
+func libpodSecretCreate(c *call) error {
+	if driver := c.query("driver"); driver != "" && driver != "file" {
+		c.parameter(policy.Privilege{Name: "secret_driver", Value: driver}, "driver")
+	}
+	return nil
+}
+
+// libpodImport claims the address that an image is fetched from.
+func libpodImport(c *call) error {
+	if source := c.query("url"); source != "" {
+		c.parameter(policy.Privilege{Name: "remote", Value: source}, "url")
+	}
+	return nil
+}
+
+// libpodPath is a reader of calls that name a file or folder of the host in a
+// parameter of the query.
+func libpodPath(parameter string) reader {
+	return func(c *call) error {
+		if source := c.query(parameter); source != "" {
+			cl := c.bind(source, "", true, value{})
+			cl.pointer, cl.before, cl.after = "?"+parameter, quote(source), quote(source)
+		}
+		return nil
+	}
+}
+
+// opaque is a reader of calls that can ask for anything, in forms that are not
+// read: Kubernetes' YAML, checkpoints, systemd's units. They claim one of each
+// kind, so that each kind's rules are asked.
+func opaque(name string) reader {
+	return func(c *call) error {
+		c.claim(policy.Privilege{Name: "libpod", Value: name}, value{})
+		c.claim(policy.Network{Mode: "host", Name: "host"}, value{})
+		c.claim(policy.Mount{Source: "/", Engine: true}, value{})
+		c.claim(policy.Port{Protocol: "tcp"}, value{})
+		return nil
+	}
+}

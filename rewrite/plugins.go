@@ -1,0 +1,62 @@
+package rewrite
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/safesock/safesock/policy"
+)
+
+// Plugins run as root, with the host's network, mounts and devices if their
+// configuration says so.
+
+// pluginPull claims a plugin, and each of the privileges that the client
+// accepts for it. It reads upgrades too.
+func pluginPull(c *call) error {
+	c.parameter(policy.Privilege{Name: "plugin", Value: c.query("remote")}, "remote")
+	for privilege := range c.list().items() {
+		name := privilege.field("Name").text()
+		for of := range privilege.field("Value").items() {
+			c.claim(policy.Privilege{Name: "plugin_" + strings.ReplaceAll(name, " ", "_"), Value: of.text()}, of)
+		}
+	}
+	return nil
+}
+
+// pluginCreate claims a plugin that comes in the body.
+func pluginCreate(c *call) error {
+	c.parameter(policy.Privilege{Name: "plugin", Value: c.query("name")}, "name")
+	return nil
+}
+
+// pluginEnable claims a plugin that the Engine has.
+func pluginEnable(c *call) error {
+	c.claim(policy.Privilege{Name: "plugin", Value: c.Vars["name"]}, value{})
+	return nil
+}
+
+// pluginSet claims the settings of a plugin: they can move its mounts and
+// devices, as in "mydevice.path=/dev/sda".
+func pluginSet(c *call) error {
+	for setting := range c.list().items() {
+		c.claim(policy.Privilege{Name: "plugin", Value: c.Vars["name"] + " " + setting.text()}, setting)
+	}
+	return nil
+}
+
+// list is the call's JSON body where that is a list, absent if there is none.
+func (c *call) list() value {
+	if len(c.Body) == 0 {
+		return value{}
+	}
+	nodes, err := scan(c.Body)
+	if err != nil {
+		c.refuse(http.StatusBadRequest, "%v", err)
+		return value{}
+	}
+	doc := &document{src: c.Body, nodes: nodes}
+	doc.refuse = func(pointer, problem string) {
+		c.refuse(http.StatusBadRequest, "%s: %s", pointer, problem)
+	}
+	return value{doc, 0}
+}

@@ -1,0 +1,86 @@
+package rewrite
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/safesock/safesock/policy"
+)
+
+// grants is a reader of calls that are one privilege, whatever their bodies
+// and queries say.
+func grants(name, text string) reader {
+	return func(c *call) error {
+		c.claim(policy.Privilege{Name: name, Value: text}, value{})
+		return nil
+	}
+}
+
+// swarmInit claims where a new swarm listens.
+func swarmInit(c *call) error {
+	c.swarmListens(c.body())
+	return grants("swarm", "init")(c)
+}
+
+// swarmJoin claims where a node listens, and the managers that it obeys from
+// then on: they run what they like on this host.
+func swarmJoin(c *call) error {
+	body := c.body()
+	c.swarmListens(body)
+	remotes := body.field("RemoteAddrs")
+	c.claim(policy.Privilege{Name: "swarm", Value: strings.TrimSpace("join " + strings.Join(remotes.texts(), " "))}, remotes)
+	return nil
+}
+
+// swarmListens claims the manager's port. What the node gossips on, 7946, has
+// the same address. The data of overlay networks comes in on every interface,
+// whatever DataPathAddr says: the kernel's VXLAN has no address.
+func (c *call) swarmListens(body value) {
+	listen := body.field("ListenAddr")
+	host, port, err := net.SplitHostPort(listen.text())
+	if err != nil {
+		host, port = listen.text(), "2377"
+	}
+	number, _ := strconv.Atoi(port)
+	cl := c.claim(policy.Port{Container: number, Protocol: "tcp", Host: port, IP: c.listenIP(host), Bindable: true}, listen)
+	cl.edit = func(d policy.Decision) string {
+		text := quote(net.JoinHostPort(d.To[0].String(), port))
+		c.set(body, "ListenAddr", text)
+		return text
+	}
+	c.claim(policy.Network{Mode: "overlay", Name: "ingress", Driver: "overlay"}, body.field("DataPathPort"))
+}
+
+// listenIP is the address that a swarm listens on, "" if it is not known. Its
+// host may be the name of an interface, of which the Engine takes the IPv4
+// address.
+func (c *call) listenIP(host string) string {
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Zone() == "" {
+		return ip.Unmap().String()
+	}
+	if c.Interface == nil {
+		return ""
+	}
+	addrs, err := c.Interface(host)
+	if err != nil || len(addrs) == 0 {
+		return ""
+	}
+	for _, ip := range addrs {
+		if ip.Unmap().Is4() {
+			return ip.Unmap().String()
+		}
+	}
+	return addrs[0].WithZone("").String()
+}
+
+// secretCreate claims the driver of a secret. Podman's "shell" runs commands on
+// the host, a swarm's drivers are plugins. What is secret is not looked at.
+func secretCreate(c *call) error {
+	at := c.body().field("Driver").field("Name")
+	if name := at.text(); name != "" && name != "file" {
+		c.claim(policy.Privilege{Name: "secret_driver", Value: name}, at)
+	}
+	return nil
+}
