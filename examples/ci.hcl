@@ -26,12 +26,6 @@ port "nowhere to put an address" {
 
 # Networks: only what the Engine makes for the job.
 
-network "another container's" {
-  # It was decided when that container was made, and is looked at once more.
-  when   = network.mode == "container"
-  action = "allow"
-}
-
 network "no way around published ports" {
   action  = "deny"
   message = "publish the port instead, as in -p 8080:80"
@@ -57,7 +51,17 @@ mount "nothing else of the host" {
 }
 
 
-# Privileges.
+# Privileges: also what swarm, plugins and BuildKit can do. BuildKit's builds
+# pass in connections that safesock does not read, and can ask for the host's
+# network; those of DOCKER_BUILDKIT=0 are read. A runner whose engine is 25.0.2
+# or newer, with "builder": {"entitlements": {"network-host": false}} in its
+# daemon.json, can allow BuildKit here.
+
+privilege "no BuildKit" {
+  when    = privilege.name == "buildkit"
+  action  = "deny"
+  message = "build with DOCKER_BUILDKIT=0"
+}
 
 privilege "none" {
   action  = "deny"
@@ -65,28 +69,12 @@ privilege "none" {
 }
 
 
-# Calls. BuildKit's own connections carry builds that safesock does not read,
-# and that can ask for the host's network: DOCKER_BUILDKIT=0 docker build goes
-# through calls that it does read. A runner whose engine is 25.0.2 or newer,
-# with "builder": {"entitlements": {"network-host": false}} in its daemon.json,
-# can leave this rule out.
-
-api "no BuildKit" {
-  when    = contains(["/grpc", "/session"], call.path)
-  action  = "deny"
-  message = "build with DOCKER_BUILDKIT=0"
-}
+# Calls.
 
 api "only calls that were reviewed" {
   when    = !call.known
   action  = "deny"
   message = "this safesock does not know the call or its API version; update safesock, or set DOCKER_API_VERSION"
-}
-
-api "no other machines" {
-  when    = glob("/swarm**", call.path) || glob("/plugins/*", call.path)
-  action  = "deny"
-  message = "not on this runner"
 }
 
 api "the rest" {

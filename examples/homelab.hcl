@@ -16,7 +16,7 @@ port "databases never leave this machine" {
 }
 
 port "the edge project faces the LAN" {
-  when   = compose.project == "edge" && contains([80, 443], port.container) && port.scope == "unset"
+  when   = compose.project == "edge" && contains([80, 443], port.container) && contains(["unset", "any"], port.scope)
   action = "bind"
   to     = ["0.0.0.0", "::"]
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"maps"
 	"net/url"
@@ -52,7 +53,7 @@ func (c *compose) load(ctx context.Context) (*types.Project, error) {
 			WorkingDir:  c.dir,
 			ConfigFiles: []types.ConfigFile{{Filename: "compose.yaml", Content: []byte(c.text)}},
 		}, func(o *loader.Options) {
-			o.SetProjectName(c.project, true)
+			o.SetProjectName(c.project, false) // unless the text names it
 			o.SkipResolveEnvironment = true
 		})
 	}
@@ -89,14 +90,15 @@ func composeRequests(project *types.Project, lines *composeLines, known map[stri
 	var requests []request
 	for _, key := range slices.Sorted(maps.Keys(project.Networks)) {
 		each := project.Networks[key]
-		known["/networks/"+each.Name] = encode(network.Inspect{
-			Name: each.Name, ID: fakeID("network", each.Name), Driver: driverOf(each), Options: each.DriverOpts,
+		if bool(each.External) {
+			continue // only the Engine knows it
+		}
+		id := fakeID("network", each.Name)
+		known["/networks/"+id] = encode(network.Inspect{
+			Name: each.Name, ID: id, Driver: driverOf(each), Options: each.DriverOpts,
 			Internal: each.Internal, EnableIPv6: each.EnableIPv6 != nil && *each.EnableIPv6, IPAM: ipam(each),
 		})
-		if bool(each.External) {
-			delete(known, "/networks/"+each.Name) // only the Engine knows it
-			continue
-		}
+		known["/networks/"+each.Name] = known["/networks/"+id]
 		body := network.CreateRequest{Name: each.Name, CreateOptions: network.CreateOptions{
 			Driver: each.Driver, Options: each.DriverOpts, Internal: each.Internal, Attachable: each.Attachable,
 			EnableIPv4: each.EnableIPv4, EnableIPv6: each.EnableIPv6,
@@ -351,20 +353,30 @@ func fakeID(words ...string) string {
 }
 
 // inspected is what the Engine would say of a service's container.
-func inspected(project *types.Project, service string, body createBody) []byte {
-	type config struct {
-		Image  string
-		Labels map[string]string
+func inspected(project *types.Project, name string, body createBody) []byte {
+	service := project.Services[name]
+	answer := container.InspectResponse{
+		ContainerJSONBase: &container.ContainerJSONBase{ID: containerID(project, name), Name: "/" + containerName(project, service), HostConfig: &container.HostConfig{}},
+		Config:            &container.Config{Image: body.Image, Labels: body.Labels},
+		NetworkSettings:   &container.NetworkSettings{Networks: map[string]*network.EndpointSettings{}},
 	}
-	return encode(struct {
-		ID         string `json:"Id"`
-		Name       string
-		Config     config
-		HostConfig hostConfig
-	}{
-		ID: containerID(project, service), Name: "/" + containerName(project, project.Services[service]),
-		Config: config{body.Image, body.Labels}, HostConfig: body.HostConfig,
-	})
+	// Both have the same fields, of the same types.
+	if err := json.Unmarshal(encode(body.HostConfig), answer.HostConfig); err != nil {
+		panic(err)
+	}
+	if body.NetworkingConfig != nil {
+		for each := range body.NetworkingConfig.EndpointsConfig {
+			answer.NetworkSettings.Networks[each] = &network.EndpointSettings{NetworkID: fakeID("network", each)}
+		}
+	}
+	for _, each := range service.Volumes {
+		point := container.MountPoint{Type: mount.Type(each.Type), Source: each.Source, Destination: each.Target, RW: !each.ReadOnly}
+		if named, ok := project.Volumes[each.Source]; ok && each.Type == types.VolumeTypeVolume {
+			point.Name = named.Name
+		}
+		answer.Mounts = append(answer.Mounts, point)
+	}
+	return encode(answer)
 }
 
 // shortPath writes a path relative to the current folder if it is in it.

@@ -229,14 +229,17 @@ func unknownNotes(paths []string) []string {
 	var notes []string
 	for _, path := range paths {
 		kind, name, _ := strings.Cut(strings.Trim(path, "/"), "/")
-		kind, name = strings.TrimSuffix(kind, "s"), strings.TrimSuffix(name, "/json")
-		note := fmt.Sprintf("%s %q is not known without an Engine, and taken as not there", kind, name)
-		if kind == "image" {
-			note += "; say what it exposes with --image-port"
+		name = strings.TrimSuffix(name, "/json")
+		switch kind {
+		case "version", "info":
+			notes = append(notes, "the Engine is not known, and taken for an old one")
+		case "images":
+			notes = append(notes, fmt.Sprintf("image %q is not known without an Engine, and taken as not there; say what it exposes with --image-port", name))
+		default:
+			notes = append(notes, fmt.Sprintf("%s %q is not known without an Engine, and taken as not there", strings.TrimSuffix(kind, "s"), name))
 		}
-		notes = append(notes, note)
 	}
-	return notes
+	return slices.Compact(notes)
 }
 
 // worst is the index in failures of the worst outcome, or beyond them if there

@@ -49,6 +49,15 @@ func (a *answer) endpoint() string {
 	return a.match.Endpoint.Name
 }
 
+// itself is what the policy says of the call itself.
+func (a *answer) itself(p *policy.Policy, o *offline) policy.Decision {
+	return p.Decide(&policy.Call{
+		Endpoint: a.endpoint(), Method: a.match.Method, Path: a.match.Path, Version: a.match.Version, Known: a.match.Known,
+		Container: a.result.Container, Compose: a.result.Compose,
+		Client: o.client, Time: o.time, Interface: o.interfaces,
+	}, policy.API{})
+}
+
 // placeOf is where a claim stands in what was given, nil if nowhere.
 func (a *answer) placeOf(o rewrite.Outcome) *place {
 	if a.place == nil {

@@ -128,7 +128,13 @@ func (c *testCase) decide(ctx context.Context, p *policy.Policy, dir string) (go
 		for _, outcome := range answer.result.Outcomes {
 			reached = append(reached, outcome.Decision.Rule)
 		}
-		lines = append(lines, answer.summary()...)
+		itself := answer.itself(p, world)
+		reached = append(reached, itself.Rule)
+		told := answer.summary()
+		if c.Call != "" && len(told) == 0 {
+			told = []string{fmt.Sprintf("the call: %s (%s)", itself.Action, itself.Rule.Name)}
+		}
+		lines = append(lines, told...)
 	}
 	if len(lines) == 0 {
 		lines = []string{"nothing is claimed"}
@@ -178,9 +184,9 @@ func (c *testCase) requests(ctx context.Context, dir string, world *offline) ([]
 	case c.Call != "":
 		return []request{parseCall([]byte(c.Call))}, nil
 	}
-	files := compose{dir: dir, project: "test", alone: true}
+	files := compose{dir: dir, alone: true}
 	if strings.Contains(c.Compose, "\n") {
-		files.text = c.Compose
+		files.text, files.project = c.Compose, "test"
 	} else {
 		files.files = []string{filepath.Join(dir, c.Compose)}
 	}

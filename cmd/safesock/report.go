@@ -152,7 +152,7 @@ func describe(claim policy.Claim) (name, asked string) {
 		if c.ReadOnly {
 			mode = "ro"
 		}
-		return "mount " + c.Source, fmt.Sprintf("%s (%s)", c.Target, mode)
+		return "mount " + c.Source, strings.TrimSpace(c.Target + " (" + mode + ")")
 	case policy.Privilege:
 		return "privilege " + c.Name, c.Value
 	}
