@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -296,13 +297,16 @@ func outcomeLine(o Outcome) string {
 	action := o.Decision.Action.String()
 	for i, to := range o.Decision.To {
 		if i > 0 {
-			action += ","
+			action += " and"
 		}
 		action += " " + to.String()
 	}
-	line := fmt.Sprintf("%s %s %s (%s) at %s", o.Claim.Kind(), what, action, o.Decision.Rule, o.Pointer)
+	line := fmt.Sprintf("%s %s %s (%s)", o.Claim.Kind(), what, action, o.Decision.Rule)
+	if o.Pointer != "" {
+		line += " at " + o.Pointer
+	}
 	if o.Before != o.After {
-		line += ": " + o.Before + " → " + o.After
+		line += ": " + o.Before + " → " + cmp.Or(o.After, "nothing")
 	}
 	return line
 }

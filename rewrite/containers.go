@@ -67,7 +67,7 @@ func (c *call) target(of existing) {
 	}
 	config := x.field("Config")
 	c.about(strings.TrimPrefix(x.field("Name").text(), "/"), config.field("Image").text(), config.field("Labels"))
-	c.held = "it was created without safesock; " + c.recreate()
+	c.held = "the container " + c.container.Name + " was created without safesock; " + c.recreate()
 	host := x.field("HostConfig")
 	if of.ports {
 		c.portBindings(host.member("PortBindings"))
@@ -161,7 +161,7 @@ func containerCommit(c *call) error {
 func (c *call) inspect(name string) value {
 	x := c.engine(containerPath(name))
 	if id := x.field("Id").text(); id != "" {
-		c.known[Question{AboutEngine, containerPath(id)}] = c.Answers[Question{AboutEngine, containerPath(name)}]
+		c.known[Question{AboutEngine, containerPath(id)}], _ = c.ask(AboutEngine, containerPath(name))
 	}
 	return x
 }

@@ -2,10 +2,12 @@ package rewrite
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"strings"
 
+	"github.com/docker/go-connections/nat"
 	"github.com/safesock/safesock/policy"
 )
 
@@ -29,12 +31,17 @@ func (o Outcome) Warning() string {
 		if !ok || o.Before == o.After && !o.pending() {
 			return ""
 		}
+		asked := published(p)
+		var bindings []nat.PortBinding
+		if json.Unmarshal([]byte("["+o.After+"]"), &bindings) == nil && len(bindings) > 1 {
+			p.Host = hostPort(bindings[0].HostPort) // one that had to be chosen, for all addresses
+		}
 		var places []string
 		for _, to := range d.To {
 			places = append(places, place(to.String(), p.Host))
 		}
 		return fmt.Sprintf("safesock: %s %s published on %s instead of %s%s", portName(p), o.would("is"),
-			strings.Join(places, " and "), published(p), because(d, widen(p)))
+			strings.Join(places, " and "), asked, because(d, widen(p)))
 	default: // seen in observe mode only
 		return "safesock: " + subject(o.Claim) + " would be refused" + because(d, "")
 	}
@@ -65,18 +72,33 @@ func (o Outcome) would(is string) string {
 
 // denial is the message of a claim that refuses its call.
 func (c *call) denial(cl *claim) string {
-	advice := cl.held
-	if advice == "" {
-		if p, ok := cl.Claim.(policy.Port); ok && p.Bindable && scopeless(p.IP) {
-			advice = "name an address, as in -p 127.0.0.1:" + portFlag(p)
+	of, advice, decision := subject(cl.Claim), "", cl.decision
+	switch claim := cl.Claim.(type) {
+	case policy.Port:
+		if claim.Bindable && scopeless(claim.IP) {
+			advice = "name an address, as in -p 127.0.0.1:" + portFlag(claim)
+		}
+	case policy.API:
+		of = c.Method + " " + c.Path
+	}
+	if cl.held != "" {
+		advice = cl.held
+		if decision.Action == policy.Deny { // recreating it would not help
+			advice, _, _ = strings.Cut(advice, ";")
+		}
+		if decision.Message != "" {
+			advice, decision.Message = advice+"; "+decision.Message, ""
 		}
 	}
-	return "safesock: " + subject(cl.Claim) + " may not " + infinitive(cl.Claim) + because(cl.decision, advice)
+	return "safesock: " + of + " may not " + infinitive(cl.Claim) + because(decision, advice)
 }
 
 // because names the rule, and adds what its author says, or else the advice.
 func because(d policy.Decision, advice string) string {
-	text := " (" + d.Rule.String() + ")"
+	text := ""
+	if d.Rule != (policy.Rule{}) || d.Reason == "" {
+		text = " (" + d.Rule.String() + ")"
+	}
 	if d.Reason != "" {
 		text += ": " + d.Reason
 	}
@@ -113,7 +135,7 @@ func happens(claim policy.Claim) string {
 	case policy.Port:
 		return "is published on " + published(claim)
 	case policy.Network:
-		return "is used, past published ports"
+		return "is joined, where the container can be reached without a published port"
 	case policy.Mount:
 		if claim.Engine {
 			return "is mounted on " + claim.Target + ", and gives access to a container engine"
@@ -131,7 +153,7 @@ func infinitive(claim policy.Claim) string {
 	case policy.Port:
 		return "be published on " + published(claim)
 	case policy.Network:
-		return "be used"
+		return "be joined"
 	case policy.Mount:
 		return "be mounted on " + claim.Target
 	case policy.Privilege:

@@ -24,16 +24,20 @@ var sockets = []string{
 }
 
 // bind claims a path of the host. Engines clean it before the kernel follows
-// its symbolic links.
+// its symbolic links. safesock's own socket counts as the Engine's, which it
+// stands for, and is none that gives access to an engine.
 func (c *call) bind(source, target string, readOnly bool, at value) *claim {
-	m := policy.Mount{Source: path.Clean(source), Target: target, ReadOnly: readOnly}
-	if path.IsAbs(m.Source) && m.Source != c.Listen {
+	m := policy.Mount{Source: source, Target: target, ReadOnly: readOnly}
+	if path.IsAbs(source) {
+		m.Source = path.Clean(source)
+	}
+	if path.IsAbs(source) && m.Source != c.Listen {
 		if a, ok := c.ask(AboutPath, m.Source); ok && a.Path != "" {
 			m.Source = a.Path
 		}
 	}
 	m.Socket = m.Source == c.Upstream || m.Source == c.Listen
-	m.Engine = m.Socket || c.holdsSocket(m.Source)
+	m.Engine = m.Source != c.Listen && (m.Socket || c.holdsSocket(m.Source))
 	return c.claim(m, at)
 }
 

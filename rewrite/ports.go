@@ -223,7 +223,7 @@ func (c *call) publishAll(host value, exposed ...value) {
 					all = append(all, `{"HostIp":`+quote(ip.String())+`,"HostPort":`+quote(shared)+`}`)
 				}
 				texts[key] = strings.Join(all, ",")
-				return quote(key) + ":[" + texts[key] + "]"
+				return texts[key]
 			}
 		}
 	}

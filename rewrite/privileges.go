@@ -146,6 +146,7 @@ func (c *call) securityOptions(host value) {
 	}{{"MaskedPaths", "/proc/kcore"}, {"ReadonlyPaths", "/proc/sys"}} {
 		if list := host.field(paths.name); !list.absent() && !shared && !slices.Contains(list.texts(), paths.always) {
 			c.claim(policy.Privilege{Name: "security_opt", Value: "systempaths=unconfined"}, list)
+			return
 		}
 	}
 }

@@ -121,11 +121,11 @@ func Apply(p *policy.Policy, c Call) (Result, error) {
 		return Result{Ask: second.questions}, nil
 	}
 	if second.refusal != nil {
-		return result, &Refusal{http.StatusInternalServerError, "safesock: what the policy makes of the call is refused by the policy: " +
+		return result, &Refusal{http.StatusInternalServerError, "safesock: the policy refuses what it makes of this call: " +
 			strings.TrimPrefix(second.refusal.Message, "safesock: ")}
 	}
 	if second.changed() {
-		return result, &Refusal{http.StatusInternalServerError, "safesock: what the policy makes of the call would be changed again by the policy"}
+		return result, &Refusal{http.StatusInternalServerError, "safesock: the policy would change again what it makes of this call; two of its rules do not agree"}
 	}
 	result.Target, result.Body = first.sent, edited.Body
 	return result, nil
