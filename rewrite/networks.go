@@ -27,18 +27,38 @@ func networkCreate(c *call) error {
 	return nil
 }
 
-// networkConnect claims what the network gives that a container joins. The
-// endpoint's NetworkID counts for more than the network in the path.
+// networkConnect claims what a container gets with a network that it joins. The
+// endpoint's NetworkID counts for more than the network in the path. While the
+// container runs, the Engine publishes its ports there at once.
 func networkConnect(c *call) error {
 	id := c.network(c.Vars["id"])
 	c.pin("id", id)
 
-	endpoint := c.body().field("EndpointConfig").field("NetworkID")
+	body := c.body()
+	endpoint := body.field("EndpointConfig").field("NetworkID")
 	if name := endpoint.text(); name != "" {
-		if id := c.network(name); id != "" && id != name {
-			c.then = append(c.then, func() { c.replace(endpoint, quote(id)) })
+		if id := c.network(name); id != "" {
+			c.pinText(endpoint, id)
 		}
 	}
+
+	container := body.field("Container")
+	if container.text() == "" {
+		return nil // the Engine refuses it
+	}
+	x := c.inspect(container.text())
+	if x.absent() {
+		return nil
+	}
+	config, host := x.field("Config"), x.field("HostConfig")
+	c.about(strings.TrimPrefix(x.field("Name").text(), "/"), config.field("Image").text(), config.field("Labels"))
+	if x.field("State").field("Running").flag() {
+		c.held = "it was created without safesock; " + c.recreate()
+		c.portBindings(host.member("PortBindings"))
+		c.publishAll(host, config.field("ExposedPorts"))
+		c.held = ""
+	}
+	c.pinText(container, x.field("Id").text())
 	return nil
 }
 
