@@ -331,17 +331,21 @@ func (c *checker) attributeOf(expr hclsyntax.Expression) (object string, attr At
 // host.
 func (l *loader) isLive(expr hclsyntax.Expression) bool {
 	for _, t := range expr.Variables() {
-		if t.RootName() != "local" {
-			return true
-		}
-		if len(t) < 2 {
-			continue
-		}
-		if name, ok := stepName(t[1]); ok && l.locals[name] != nil && l.locals[name].known == cty.NilVal {
+		if t.RootName() != "local" || l.isLiveLocal(t) {
 			return true
 		}
 	}
 	return calls(expr, interfaceFunction)
+}
+
+// isLiveLocal tells whether a traversal leads to a local whose value depends
+// on the call or on the host.
+func (l *loader) isLiveLocal(t hcl.Traversal) bool {
+	if t.RootName() != "local" || len(t) < 2 {
+		return false
+	}
+	name, ok := stepName(t[1])
+	return ok && l.locals[name] != nil && l.locals[name].known == cty.NilVal
 }
 
 // calls tells whether an expression calls a function.

@@ -190,19 +190,22 @@ func (c *checker) contains(node *hclsyntax.FunctionCallExpr, set cty.Value) {
 }
 
 // readTo checks the addresses of a rule.
-func (l *loader) readTo(r *rule, attr *hclsyntax.Attribute) *value {
+func (l *loader) readTo(r *rule, attr *hclsyntax.Attribute) {
 	before := len(l.diags)
 	v, _ := l.check(attr.Expr, r.Kind)
 	l.checkAddresses(attr.Expr, v, l.unknownContext(r.Kind))
-	if v.IsWhollyKnown() {
-		if addrs, err := addressesOf(v); err == nil && len(addrs) == 0 {
-			l.fault(attr.Expr.Range(), "No address", `There is nothing to bind to: write to = ["127.0.0.1"].`)
-		}
-	}
 	if l.diags[before:].HasErrors() {
-		return nil
+		return
 	}
-	return l.settle(attr.Expr, v)
+	r.to = l.settle(attr.Expr, v)
+	if r.to.known == cty.NilVal {
+		return
+	}
+	addrs, err := addressesOf(v)
+	if err != nil || len(addrs) == 0 {
+		l.fault(attr.Expr.Range(), "No address", `There is nothing to bind to: write to = ["127.0.0.1"].`)
+	}
+	r.addrs = addrs
 }
 
 // checkAddresses faults what is no address, element by element where they

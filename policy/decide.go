@@ -22,7 +22,7 @@ func (p *Policy) Decide(call *Call, claim Claim) Decision {
 // For readies the decisions about one call, which must not change while they
 // are made. What the claims of a call have in common is worked out once.
 func (p *Policy) For(call *Call) *Decider {
-	return &Decider{policy: p, call: call}
+	return &Decider{policy: p, call: normalCall(call)}
 }
 
 // Decider decides the claims of one call. It is for one goroutine.
@@ -33,6 +33,18 @@ type Decider struct {
 	common     map[string]cty.Value // objects that all of the claims see
 	functions  *hcl.EvalContext
 	interfaces map[string]interfaceAnswer
+	locals     map[string]localAnswer
+	conditions map[*rule]conditionAnswer // of rules that look at no claim
+}
+
+type conditionAnswer struct {
+	holds bool
+	err   error
+}
+
+type localAnswer struct {
+	v   cty.Value
+	err error
 }
 
 type interfaceAnswer struct {
@@ -74,14 +86,26 @@ func (d *Decider) holds(r *rule, s *scope) (bool, error) {
 	if r.when == nil {
 		return true, nil
 	}
-	v, err := d.evaluate(r.when, r.Kind, s)
-	switch {
-	case err != nil:
-		return false, err
-	case v.IsNull() || v.Type() != cty.Bool:
-		return false, failure(r.when, "is neither true nor false")
+	if r.test != nil {
+		if t := r.test(s); t != unclear {
+			return t == yes, nil
+		}
 	}
-	return v.True(), nil
+	if answer, done := d.conditions[r]; done {
+		return answer.holds, answer.err
+	}
+	v, err := d.evaluate(r.when, r.Kind, s)
+	if err == nil && (v.IsNull() || v.Type() != cty.Bool) {
+		err = failure(r.when, "is neither true nor false")
+	}
+	answer := conditionAnswer{err == nil && v.True(), err}
+	if r.common {
+		if d.conditions == nil {
+			d.conditions = map[*rule]conditionAnswer{}
+		}
+		d.conditions[r] = answer
+	}
+	return answer.holds, answer.err
 }
 
 // outcome is what a rule that holds says.
@@ -129,18 +153,22 @@ func (d *Decider) text(v *value, kind Kind, s *scope) (string, error) {
 // addresses are those that a rule binds to. Where the host has no IPv6, it
 // leaves out those and says so, unless none would be left.
 func (d *Decider) addresses(r *rule, s *scope) (to []netip.Addr, reason string, err error) {
-	val, err := d.value(r.to, r.Kind, s)
-	if err != nil {
-		return nil, "", err
-	}
-	if to, err = addressesOf(val); err != nil {
-		return nil, "", failure(r.to.expr, err.Error())
+	literal := r.addrs != nil
+	if literal {
+		to = slices.Clone(r.addrs)
+	} else {
+		val, err := d.value(r.to, r.Kind, s)
+		if err != nil {
+			return nil, "", err
+		}
+		if to, err = addressesOf(val); err != nil {
+			return nil, "", failure(r.to.expr, err.Error())
+		}
 	}
 	if len(to) == 0 {
 		return nil, "", failure(r.to.expr, "holds no address to bind to")
 	}
 	// An address that comes from an interface is there, whatever lo has.
-	literal := r.to.known != cty.NilVal
 	var kept, six []netip.Addr
 	for _, addr := range to {
 		if addr.Is6() && (literal || addr.IsLoopback() || addr.IsUnspecified()) {
@@ -299,11 +327,18 @@ func (d *Decider) addVariables(vars map[string]cty.Value, expr hclsyntax.Express
 			if _, done := locals[name]; done {
 				continue
 			}
-			v, err := d.value(&d.policy.locals[name].value, "", s)
-			if err != nil {
-				v, broken = cty.DynamicVal, err
+			answer, done := d.locals[name]
+			if !done {
+				answer.v, answer.err = d.value(&d.policy.locals[name].value, "", s)
+				if d.locals == nil {
+					d.locals = map[string]localAnswer{}
+				}
+				d.locals[name] = answer
 			}
-			locals[name] = v
+			locals[name] = answer.v
+			if answer.err != nil {
+				locals[name], broken = cty.DynamicVal, answer.err
+			}
 			continue
 		}
 		if _, done := vars[root]; done {

@@ -191,7 +191,7 @@ func (l *loader) readBlock(f *source, block *hclsyntax.Block) *rule {
 		case "action":
 			l.readAction(r, spec, attr)
 		case "to":
-			r.to = l.readTo(r, attr)
+			l.readTo(r, attr)
 		case "message":
 			r.message = l.readMessage(r, attr)
 		case "expires":
@@ -235,13 +235,16 @@ func (l *loader) readWhen(r *rule, attr *hclsyntax.Attribute) {
 	}
 	switch {
 	case v.Type() == cty.DynamicPseudoType && !v.IsKnown():
-		return
 	case v.IsNull() || v.Type() != cty.Bool:
 		l.fault(attr.Expr.Range(), "Unsuitable value", "when is a condition, true or false; this is %s.", describe(v))
 	case v.IsKnown() && v.True():
 		r.when = nil
 	case v.IsKnown():
 		l.warn(attr.Expr.Range(), "Rule never holds", "The condition is false whatever the call is. Remove the rule, or let it expire.")
+	}
+	if r.when != nil {
+		r.test = l.compile(r.when, r.Kind)
+		r.common = !slices.ContainsFunc(r.when.Variables(), func(t hcl.Traversal) bool { return t.RootName() == string(r.Kind) })
 	}
 }
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -32,9 +33,12 @@ type Policy struct {
 type rule struct {
 	Rule
 	when    hclsyntax.Expression // nil if the rule always holds
+	test    func(*scope) truth   // when, compiled; nil if HCL has to evaluate it
 	action  Action
-	to      *value // for Bind
-	message *value // nil if it has none
+	common  bool         // when looks at no claim
+	to      *value       // for Bind
+	addrs   []netip.Addr // to, if it is known
+	message *value       // nil if it has none
 	expires time.Time
 
 	builtin bool

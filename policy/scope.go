@@ -2,6 +2,8 @@ package policy
 
 import (
 	"net/netip"
+	"slices"
+	"unicode/utf8"
 
 	"github.com/zclconf/go-cty/cty"
 )
@@ -34,17 +36,73 @@ func newScope(call *Call, claim Claim) (s scope, known bool) {
 	case Port:
 		s.port = c
 		s.port.IP, s.portScope = classify(c.IP)
+		normalize(&s.port.Protocol, &s.port.Host)
 	case Network:
 		s.network = c
+		normalize(&s.network.Mode, &s.network.Name, &s.network.Driver)
+		s.network.Options = normalMap(c.Options)
 	case Mount:
 		s.mount = c
+		normalize(&s.mount.Source, &s.mount.Target)
 	case Privilege:
 		s.privilege = c
+		normalize(&s.privilege.Name, &s.privilege.Value)
 	case API:
 	default:
 		return s, false
 	}
 	return s, true
+}
+
+// normalCall is a call with its texts as HCL compares them.
+func normalCall(call *Call) *Call {
+	c := *call
+	normalize(&c.Endpoint, &c.Method, &c.Path, &c.Version, &c.Container.Name, &c.Container.Image,
+		&c.Compose.Project, &c.Compose.Service, &c.Compose.Files, &c.Compose.Dir, &c.Client.User, &c.Client.Command)
+	c.Container.Labels = normalMap(c.Container.Labels)
+	if slices.ContainsFunc(c.Client.Groups, func(g string) bool { return !isASCII(g) }) {
+		c.Client.Groups = slices.Clone(c.Client.Groups)
+		for i := range c.Client.Groups {
+			normalize(&c.Client.Groups[i])
+		}
+	}
+	return &c
+}
+
+// normalize brings texts into the form in which HCL compares them, Unicode's
+// NFC.
+func normalize(texts ...*string) {
+	for _, t := range texts {
+		if !isASCII(*t) {
+			*t = cty.NormalizeString(*t)
+		}
+	}
+}
+
+// normalMap is a map with its keys and elements normalized. Of keys that are
+// one then, the last in order wins.
+func normalMap(pairs map[string]string) map[string]string {
+	plain := true
+	for key, text := range pairs {
+		plain = plain && isASCII(key) && isASCII(text)
+	}
+	if plain {
+		return pairs
+	}
+	normal := make(map[string]string, len(pairs))
+	for _, key := range sortedKeys(pairs) {
+		normal[cty.NormalizeString(key)] = cty.NormalizeString(pairs[key])
+	}
+	return normal
+}
+
+func isASCII(text string) bool {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // classify spells a host address in its shortest form and says what it

@@ -1,0 +1,254 @@
+package policy
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// grammar makes expressions out of choices: bytes in, an expression out.
+type grammar struct{ choices []byte }
+
+func (g *grammar) pick(n int) int {
+	if len(g.choices) == 0 {
+		return 0
+	}
+	c := int(g.choices[0])
+	g.choices = g.choices[1:]
+	return c % n
+}
+
+func (g *grammar) of(options ...string) string { return options[g.pick(len(options))] }
+
+func (g *grammar) text(depth int) string {
+	if depth > 0 && g.pick(3) == 0 {
+		switch g.pick(3) {
+		case 0:
+			return fmt.Sprintf("%s(%s)", g.of("lower", "upper", "trimspace"), g.text(depth-1))
+		case 1:
+			return fmt.Sprintf("lookup(%s, %s, %s)", g.of("container.labels", "local.pairs"), g.text(depth-1), g.text(0))
+		default:
+			return fmt.Sprintf("coalesce(%s, %s)", g.text(depth-1), g.text(depth-1))
+		}
+	}
+	return g.of(`"web"`, `""`, `"é"`, `"10.1.2.3"`, `"any"`, "port.ip", "port.host", "port.scope", "port.protocol", "container.name",
+		"container.image", "compose.project", "client.user", "call.method", `container.labels["web"]`, "container.labels.é", "local.word", "local.user", "local.missing")
+}
+
+func (g *grammar) number() string {
+	return g.of("0", "80", "5432", "0.5", "-1", "port.container", "client.uid", "local.port", "1 + 79", "99999999999999999999")
+}
+
+func (g *grammar) condition(depth int) string {
+	if depth == 0 {
+		return g.of("true", "false", "port.bindable", "call.known", "local.ops", "!port.bindable")
+	}
+	switch g.pick(14) {
+	case 0:
+		return fmt.Sprintf("(%s && %s)", g.condition(depth-1), g.condition(depth-1))
+	case 1:
+		return fmt.Sprintf("(%s || %s)", g.condition(depth-1), g.condition(depth-1))
+	case 2:
+		return fmt.Sprintf("!(%s)", g.condition(depth-1))
+	case 3:
+		return fmt.Sprintf("(%s ? %s : %s)", g.condition(depth-1), g.condition(depth-1), g.condition(depth-1))
+	case 4:
+		return fmt.Sprintf("(%s %s %s)", g.condition(depth-1), g.of("==", "!="), g.condition(depth-1))
+	case 5:
+		return fmt.Sprintf("%s %s %s", g.text(depth), g.of("==", "!="), g.text(depth))
+	case 6:
+		return fmt.Sprintf("%s %s %s", g.number(), g.of("==", "!=", "<", "<=", ">", ">="), g.number())
+	case 7:
+		return fmt.Sprintf("contains([%s, %s], %s)", g.number(), g.number(), g.number())
+	case 8:
+		return fmt.Sprintf(`contains(%s, %s)`, g.of(`["web", "é", "any"]`, "client.groups", "local.words", `toset(["web"])`, `[null, "web"]`), g.text(depth-1))
+	case 9:
+		return fmt.Sprintf("%s(%s, %s)", g.of("startswith", "endswith", "strcontains"), g.text(depth-1), g.text(depth-1))
+	case 10:
+		return fmt.Sprintf("glob(%s, %s)", g.of(`"*"`, `"w?b"`, `"**"`, `"[a-z]*"`, "container.name"), g.text(depth-1))
+	case 11:
+		return fmt.Sprintf("cidrcontains(%s, %s)", g.of(`"10.0.0.0/8"`, `"::/0"`, `"127.0.0.1"`), g.text(depth-1))
+	case 12:
+		return fmt.Sprintf("can(regex(%s, %s))", g.of(`"^w"`, `"(e)(b)"`, `"^$"`, "container.name"), g.text(depth-1))
+	default:
+		return g.of("alltrue([for k, v in container.labels : v == k])", "length(client.groups) > 0", "anytrue([port.bindable])")
+	}
+}
+
+const grammarLocals = `
+locals {
+  word    = "web"
+  words   = ["web", "é"]
+  port    = 80
+  pairs   = { web = "é" }
+  user    = lower(client.user)
+  ops     = contains(client.groups, "ops") || local.web
+  web     = container.name == "web"
+  missing = container.labels["missing"]
+}
+`
+
+// call makes a call and a port out of choices.
+func (g *grammar) call() (*Call, Port) {
+	word := func() string {
+		return g.of("", "web", "WEB", "é", "e\u0301", "10.1.2.3", "\u212A", "a\nb", "\xff", "any")
+	}
+	call := &Call{Method: g.of("GET", "POST", ""), Known: g.pick(2) == 0}
+	call.Container = Container{Name: word(), Image: word()}
+	if g.pick(2) == 0 {
+		call.Container.Labels = map[string]string{word(): word(), word(): word()}
+	}
+	call.Compose.Project = word()
+	call.Client = Client{UID: g.pick(100), User: word(), Groups: []string{word(), g.of("ops", "")}}
+	return call, Port{Container: []int{0, 80, 5432}[g.pick(3)], Protocol: "tcp", Host: word(), IP: g.of("", "127.0.0.1", "::", "10.1.2.3", "x"), Bindable: g.pick(2) == 0}
+}
+
+// agree tells how a compiled condition and HCL differ about a claim, "" if
+// they agree: where the compiled one says anything, HCL says the same.
+func agree(t testing.TB, choices []byte) (compiled bool) {
+	t.Helper()
+	g := &grammar{choices}
+	condition := g.condition(3)
+	p, err := Parse(File{Name: "p.hcl", Src: []byte(grammarLocals + "port \"p\" {\n when = " + condition + "\n action = \"allow\"\n}\n")})
+	if err != nil {
+		return false // such as a comparison that never holds
+	}
+	r := p.rules[KindPort][0]
+	if r.when == nil || r.test == nil {
+		return false
+	}
+	call, port := g.call()
+	d := p.For(call)
+	s, _ := newScope(d.call, port)
+	got := r.test(&s)
+	if got == unclear {
+		return true
+	}
+	v, err := d.evaluate(r.when, KindPort, &s)
+	if err != nil || v.IsNull() || truthOf(v.True()) != got {
+		t.Errorf("%s\nwith %+v %+v:\ncompiled says %v, HCL %v (%v)", condition, *call, port, got == yes, v, err)
+	}
+	return true
+}
+
+func TestCompiledConditionsMeanWhatTheyMeanToHCL(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	compiled := 0
+	const rounds = 5000
+	for range rounds {
+		choices := make([]byte, 96)
+		for i := range choices {
+			choices[i] = byte(random.Uint32())
+		}
+		if agree(t, choices) {
+			compiled++
+		}
+	}
+	if compiled < rounds/10 {
+		t.Errorf("of %d conditions only %d were compiled: this test shows little", rounds, compiled)
+	}
+}
+
+func FuzzCompiledConditionsMeanWhatTheyMeanToHCL(f *testing.F) {
+	f.Add([]byte("web"))
+	f.Fuzz(func(t *testing.T, choices []byte) { agree(t, choices) })
+}
+
+func TestUsualConditionsAreCompiled(t *testing.T) {
+	for _, condition := range []string{
+		`contains([5432, 3306], port.container) && port.scope != "loopback"`,
+		`compose.project == "edge" && contains([80, 443], port.container)`,
+		`contains(client.groups, "ops")`,
+		`glob("ghcr.io/acme/**", container.image)`,
+		`cidrcontains("10.0.0.0/8", port.ip)`,
+		`lookup(container.labels, "level", "") == "strict"`,
+		`container.labels["level"] == "strict"`,
+		`can(regex("^web-[0-9]+$", container.name))`,
+		`!port.bindable || call.known ? port.container < 1024 : false`,
+		`startswith(lower(container.image), "web")`,
+	} {
+		p, err := Parse(File{Name: "p.hcl", Src: []byte("port \"p\" {\n when = " + condition + "\n action = \"allow\"\n}\n")})
+		if err != nil {
+			t.Errorf("%v", err)
+			continue
+		}
+		if p.rules[KindPort][0].test == nil {
+			t.Errorf("%s is left to HCL", condition)
+		}
+	}
+}
+
+// manyRules are n rules of which none holds for the ports of the benchmark
+// but the last; every tenth is left to HCL if slow.
+func manyRules(n int, slow bool) string {
+	var b strings.Builder
+	for i := range n - 1 {
+		condition := fmt.Sprintf(`contains([%d, %d], port.container) && port.scope != "loopback" || compose.project == "p%d" || lookup(container.labels, "l%d", "") == "x"`, 10000+i, 20000+i, i, i)
+		if slow && i%10 == 0 {
+			condition = fmt.Sprintf(`anytrue([for k, v in container.labels : k == "l%d"])`, i)
+		}
+		fmt.Fprintf(&b, "port \"rule %d\" {\n  when   = %s\n  action = \"deny\"\n}\n", i, condition)
+	}
+	b.WriteString("port \"last\" {\n  action = \"bind\"\n  to     = [\"127.0.0.1\"]\n}\n")
+	return b.String()
+}
+
+// BenchmarkDecide decides the 20 ports of one create.
+func BenchmarkDecide(b *testing.B) {
+	call := &Call{Endpoint: "container.create", Method: "POST", Path: "/containers/create", Known: true,
+		Container: Container{Name: "web", Image: "web:1", Labels: map[string]string{}},
+		Compose:   Compose{Project: "shop", Service: "web"}, Client: Client{Groups: []string{"docker"}}}
+	for i := range 12 {
+		call.Container.Labels[fmt.Sprintf("com.example.label.%d", i)] = "some value of a label"
+	}
+	for _, size := range []int{1, 10, 100, 1000} {
+		for _, slow := range []bool{false, true} {
+			name := fmt.Sprintf("rules=%d", size)
+			if slow {
+				name += "/tenth=hcl"
+			}
+			b.Run(name, func(b *testing.B) {
+				p, err := Parse(File{Name: "p.hcl", Src: []byte(manyRules(size, slow))})
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.ReportAllocs()
+				for b.Loop() {
+					d := p.For(call)
+					for port := range 20 {
+						if got := d.Decide(Port{Container: port, Protocol: "tcp", Bindable: true}); got.Action != Bind {
+							b.Fatalf("%+v", got)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestConditionsThatFailAreLeftToHCL(t *testing.T) {
+	p, err := Parse(File{Name: "p.hcl", Src: []byte("port \"p\" {\n when = container.labels[\"a\"] == \"b\" && port.bindable\n action = \"allow\"\n}\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := p.rules[KindPort][0]
+	for _, test := range []struct {
+		port   Port
+		labels map[string]string
+		want   truth
+	}{
+		{Port{Bindable: true}, nil, unclear},
+		{Port{}, nil, no},
+		{Port{Bindable: true}, map[string]string{"a": "b"}, yes},
+	} {
+		s, _ := newScope(&Call{Container: Container{Labels: test.labels}}, test.port)
+		if got := r.test(&s); got != test.want {
+			t.Errorf("%+v %v: got %v want %v", test.port, test.labels, got, test.want)
+		}
+	}
+}
+
+var _ hclsyntax.Walker = (*checker)(nil)
