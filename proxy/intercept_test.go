@@ -118,8 +118,7 @@ func TestABodyBeyondTheLimitIsRefused(t *testing.T) {
 		"by its chunks": "POST /containers/create HTTP/1.1\r\nHost: docker\r\nTransfer-Encoding: chunked\r\n\r\n41\r\n" + strings.Repeat(" ", 65),
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, func(e *peerEnd) { e.expectEnd() })
-			w.server.BodyLimit = 64
+			w := newWorld(t, func(e *peerEnd) { e.expectEnd() }, func(s *Server) { s.BodyLimit = 64 })
 			c := w.dial()
 			c.send(request)
 			c.expect("HTTP/1.1 413 Request Entity Too Large\r\n")
@@ -131,11 +130,12 @@ func TestAnUnwritableLogForwardsNothing(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, func(e *peerEnd) { e.expectEnd() })
-	var err error
-	if w.server.Audit, err = OpenAudit("/dev/full"); err != nil {
+	full, err := OpenAudit("/dev/full")
+	if err != nil {
 		t.Fatal(err)
 	}
+	defer full.Close()
+	w := newWorld(t, func(e *peerEnd) { e.expectEnd() }, func(s *Server) { s.Audit = full })
 	c := w.dial()
 	c.send(create(openBody))
 	body := "{\"message\":\"safesock: the audit log cannot be written, so the call was not forwarded: write /dev/full: no space left on device\"}\n"

@@ -33,8 +33,9 @@ type world struct {
 }
 
 // newWorld starts both. Each connection to the Engine is handed to act, which
-// is given the bytes through a bufio.Reader.
-func newWorld(t *testing.T, act func(e *peerEnd)) *world {
+// is given the bytes through a bufio.Reader. Options change the server before it
+// serves.
+func newWorld(t *testing.T, act func(e *peerEnd), options ...func(*Server)) *world {
 	t.Helper()
 	dir := t.TempDir()
 	w := &world{
@@ -50,6 +51,9 @@ func newWorld(t *testing.T, act func(e *peerEnd)) *world {
 		t.Fatal(err)
 	}
 	w.server = &Server{Upstream: w.engine, Listen: w.socket, Audit: audit, Drain: patience}
+	for _, option := range options {
+		option(w.server)
+	}
 	w.setPolicy("")
 	l, err := Listen(w.socket, 0o600, "")
 	if err != nil {
