@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -18,12 +19,14 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 )
 
 // The scripts in testdata are terminal sessions. Besides safesock they have
 //
 //	engine SOCKET          a small fake Engine, in the background (&)
 //	call SOCKET LINE BODY  a call to a socket; prints status and body
+//	activate SOCKET ARGS   runs safesock with ARGS on a socket, as systemd does
 //
 // and the script commands
 //
@@ -34,6 +37,7 @@ func TestMain(m *testing.M) {
 		"safesock": main,
 		"engine":   fakeEngine,
 		"call":     call,
+		"activate": activate,
 	})
 }
 
@@ -171,4 +175,31 @@ func call() {
 	}
 	text, _ := io.ReadAll(answer.Body)
 	fmt.Printf("%d %s\n", answer.StatusCode, bytes.TrimSpace(text))
+}
+
+// activate replaces itself by a safesock that is given a listening socket.
+func activate() {
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: os.Args[1], Net: "unix"})
+	if err == nil {
+		err = passOn(listener)
+	}
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
+}
+
+func passOn(listener *net.UnixListener) error {
+	file, err := listener.File()
+	if err != nil {
+		return err
+	}
+	program, err := exec.LookPath("safesock")
+	if err != nil {
+		return err
+	}
+	const first = 3 // the file descriptor where systemd's sockets begin
+	if err := unix.Dup2(int(file.Fd()), first); err != nil {
+		return err
+	}
+	environment := append(os.Environ(), "LISTEN_FDS=1", fmt.Sprintf("LISTEN_PID=%d", os.Getpid()))
+	return syscall.Exec(program, append([]string{"safesock"}, os.Args[2:]...), environment)
 }
