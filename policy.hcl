@@ -100,12 +100,6 @@ port "one address, as asked" {
 # Networks. Ordinary bridge networks make no claim. These let others reach a
 # container without a published port.
 
-network "what the joined container has" {
-  # its networks were decided when it was made
-  when   = network.mode == "container"
-  action = "allow"
-}
-
 network "the host's own" {
   when    = network.mode == "host"
   action  = "warn"

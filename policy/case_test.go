@@ -76,7 +76,7 @@ func runCase(t *testing.T, archive *txtar.Archive) string {
 		case f.Name == "builtin" && len(f.Data) == 0:
 			files = append(files, policy.File{Name: "policy.hcl", Src: safesock.Policy, Builtin: true})
 		case f.Name == "builtin":
-			files = append(files, policy.File{Name: "builtin.hcl", Src: f.Data, Builtin: true})
+			files = append(files, policy.File{Name: "policy.hcl", Src: f.Data, Builtin: true})
 		case f.Name == "call":
 			decode(t, string(f.Data), call)
 		case f.Name == "interfaces":

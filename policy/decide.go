@@ -414,7 +414,7 @@ func detail(diag *hcl.Diagnostic) string {
 // quote is a part of a policy file, on one line and not too long.
 func (p *Policy) quote(at hcl.Range) string {
 	for _, f := range p.files {
-		if f.Name != at.Filename || !at.CanSliceBytes(f.Src) {
+		if f.id != at.Filename || !at.CanSliceBytes(f.Src) {
 			continue
 		}
 		text := []rune(strings.Join(strings.Fields(string(at.SliceBytes(f.Src))), " "))

@@ -45,7 +45,7 @@ func (d Diagnostic) String() string { return d.Text }
 func report(files []*source, diags hcl.Diagnostics) *Diagnostics {
 	order := make(map[string]int, len(files))
 	for i, f := range files {
-		order[f.Name] = i
+		order[f.id] = i
 	}
 	diags = slices.Clone(diags)
 	sort.SliceStable(diags, func(i, j int) bool {
@@ -72,7 +72,7 @@ func report(files []*source, diags hcl.Diagnostics) *Diagnostics {
 			Warning: diag.Severity == hcl.DiagWarning,
 			Summary: diag.Summary,
 			Detail:  diag.Detail,
-			File:    at.Filename,
+			File:    src.name(),
 			Line:    at.Start.Line,
 			Column:  at.Start.Column,
 			Text:    text,
@@ -231,7 +231,15 @@ func show(v cty.Value, secret bool) string {
 // source is a policy file, parsed.
 type source struct {
 	File
+	id  string    // the name in HCL's ranges, which no other file has
 	hcl *hcl.File // nil if it could not be read at all
+}
+
+func (s *source) name() string {
+	if s == nil {
+		return ""
+	}
+	return s.Name
 }
 
 // block names the block that holds a place of the file, "" if none does.

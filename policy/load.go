@@ -27,8 +27,17 @@ var start = hcl.Pos{Line: 1, Column: 1}
 
 func newLoader(files []File) *loader {
 	l := &loader{locals: map[string]*local{}, seen: map[string]hcl.Range{}}
+	taken := map[string]bool{}
 	for _, f := range files {
-		l.files = append(l.files, &source{File: f})
+		id := f.Name
+		if taken[id] && f.Builtin {
+			id = f.Name + " (built-in)"
+		}
+		for n := 2; taken[id]; n++ {
+			id = fmt.Sprintf("%s (%d)", f.Name, n)
+		}
+		taken[id] = true
+		l.files = append(l.files, &source{File: f, id: id})
 	}
 	return l
 }
@@ -56,7 +65,7 @@ func (l *loader) load() *Policy {
 		}
 		for _, block := range body.Blocks {
 			r := l.readBlock(l.files[i], block)
-			if r != nil && (inherit || !r.builtin) {
+			if r != nil && (inherit || !l.files[i].Builtin) {
 				p.rules[r.Kind] = append(p.rules[r.Kind], r)
 			}
 		}
@@ -78,10 +87,10 @@ const maxSource = 1 << 20
 func (l *loader) parse(f *source) *hclsyntax.Body {
 	if len(f.Src) > maxSource {
 		l.partial = true
-		l.fault(hcl.Range{Filename: f.Name, Start: start, End: start}, "File too long", "A policy file has at most %d bytes.", maxSource)
+		l.fault(hcl.Range{Filename: f.id, Start: start, End: start}, "File too long", "A policy file has at most %d bytes.", maxSource)
 		return nil
 	}
-	parsed, diags := hclsyntax.ParseConfig(f.Src, f.Name, start)
+	parsed, diags := hclsyntax.ParseConfig(f.Src, f.id, start)
 	f.hcl = parsed
 	broken, open := false, false
 	for _, diag := range diags {
@@ -174,7 +183,7 @@ func (l *loader) readBlock(f *source, block *hclsyntax.Block) *rule {
 		l.fault(block.TypeRange, "Unsupported block", "There is no kind of rule named %q.%s The kinds are port, network, mount, privilege and api.", block.Type, didYouMean(block.Type, names))
 		return nil
 	}
-	r := &rule{block: block, builtin: f.Builtin}
+	r := &rule{block: block, src: f}
 	r.Rule = Rule{Kind: spec.Kind, File: f.Name, Line: block.TypeRange.Start.Line}
 	l.readName(f, r)
 	for _, nested := range block.Body.Blocks {

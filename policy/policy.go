@@ -41,9 +41,9 @@ type rule struct {
 	message *value       // nil if it has none
 	expires time.Time
 
-	builtin bool
-	broken  bool // its condition has a mistake
-	block   *hclsyntax.Block
+	src    *source
+	broken bool // its condition has a mistake
+	block  *hclsyntax.Block
 }
 
 // value is an expression that is known since the policy was loaded, or has

@@ -98,8 +98,8 @@ var portAttributes = []Attribute{
 }
 
 var networkAttributes = []Attribute{
-	{Name: "mode", Doc: "what makes the network reach past published ports", also: []string{"network_mode", "type"},
-		Known: []string{"host", "macvlan", "ipvlan", "routed", "unprotected", "overlay", "plugin", "container", "existing-bridge", "ipv6", "swarm"},
+	{Name: "mode", Doc: "how the network reaches past published ports; container is that of one that the Engine does not know yet", also: []string{"network_mode", "type"},
+		Known: []string{"host", "macvlan", "ipvlan", "routed", "unprotected", "overlay", "swarm", "plugin", "existing-bridge", "ipv6", "container", "ns", "unknown"},
 		get:   func(s *scope) string { return s.network.Mode }},
 	{Name: "name", Doc: `the network's name, "" if it has none`,
 		get: func(s *scope) string { return s.network.Name }},
@@ -124,8 +124,8 @@ var mountAttributes = []Attribute{
 
 var privilegeAttributes = []Attribute{
 	{Name: "name", Doc: "which right", also: []string{"kind", "type"},
-		Known: []string{"privileged", "cap", "device", "pid", "ipc", "uts", "userns", "cgroupns", "security_opt", "runtime", "annotation",
-			"volume_driver", "plugin", "swarm", "checkpoint", "exec", "exec_privileged", "buildkit"},
+		Known: []string{"privileged", "exec_privileged", "cap", "device", "pid", "ipc", "uts", "userns", "cgroup", "cgroupns", "security_opt", "runtime",
+			"annotation", "volume", "volume_driver", "plugin", "swarm", "checkpoint", "secret_driver", "working_dir", "buildkit", "remote", "libpod"},
 		get: func(s *scope) string { return s.privilege.Name }},
 	{Name: "value", Doc: "what is asked for: the capability, the device's path, …",
 		get: func(s *scope) string { return s.privilege.Value }},
