@@ -3,6 +3,7 @@ package rewrite
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/safesock/safesock/policy"
@@ -29,21 +30,43 @@ func build(c *call) error {
 	return nil
 }
 
-// buildNetwork claims the network of a build's containers.
+// buildNetwork claims the network of a build's containers. Each of them looks
+// for the one that it joins by name, so that this must exist and is named by
+// its id.
 func (c *call) buildNetwork(mode string) {
 	before := len(c.claims)
 	if name, found := strings.CutPrefix(mode, "container:"); found {
 		x := c.inspect(name)
-		if x.absent() {
-			c.attachment(policy.Network{Mode: "container", Name: name}, value{})
+		if _, known := c.ask(AboutEngine, containerPath(name)); known && x.absent() {
+			c.refuse(http.StatusNotFound, "?networkmode: no such container: %s", name)
 		}
 		c.containerNetworks(x, value{}, 0)
+		c.pinParameter("networkmode", "container:"+x.field("Id").text())
 	} else {
 		c.attach(mode, value{})
 	}
 	for _, cl := range c.claims[before:] {
 		cl.pointer, cl.before, cl.after = "?networkmode", quote(mode), quote(mode)
 	}
+}
+
+// pinParameter puts a text in the place of a parameter's in the query. The rest
+// of the target stays as it came.
+func (c *call) pinParameter(name, text string) {
+	if c.query(name) == text {
+		return
+	}
+	c.then = append(c.then, func() {
+		path, query, _ := strings.Cut(c.sent, "?")
+		pairs := strings.Split(query, "&")
+		for i, pair := range pairs {
+			key, _, _ := strings.Cut(pair, "=")
+			if key, err := url.QueryUnescape(key); err == nil && strings.EqualFold(key, name) {
+				pairs[i] = url.QueryEscape(key) + "=" + url.QueryEscape(text)
+			}
+		}
+		c.sent = path + "?" + strings.Join(pairs, "&")
+	})
 }
 
 // podmanBuild claims what the query can ask of Podman's builds besides.

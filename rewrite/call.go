@@ -78,7 +78,12 @@ func (c *call) refuse(status int, format string, args ...any) {
 }
 
 // body is the call's JSON body, absent if there is none. It must be an object.
-func (c *call) body() value {
+func (c *call) body() value { return c.bodyOf('{', "an object") }
+
+// list is the call's JSON body where that is a list.
+func (c *call) list() value { return c.bodyOf('[', "a list") }
+
+func (c *call) bodyOf(kind byte, what string) value {
 	if len(c.Body) == 0 {
 		return value{}
 	}
@@ -88,11 +93,11 @@ func (c *call) body() value {
 			return value{}
 		}
 	}
-	return c.document("", c.Body, http.StatusBadRequest)
+	return c.document("", c.Body, http.StatusBadRequest, kind, what)
 }
 
-// document scans a JSON object. Its name is "" for the call's own body.
-func (c *call) document(name string, src []byte, status int) value {
+// document scans a JSON text of a kind. Its name is "" for the call's own body.
+func (c *call) document(name string, src []byte, status int, kind byte, what string) value {
 	nodes, err := scan(src)
 	if err != nil {
 		c.refuse(status, "%s: %v", cmp.Or(name, "the body"), err)
@@ -107,7 +112,7 @@ func (c *call) document(name string, src []byte, status int) value {
 	}
 	root := value{doc, 0}.orAbsent()
 	if !root.absent() {
-		root.is('{', "an object")
+		root.is(kind, what)
 	}
 	return root
 }
@@ -161,7 +166,7 @@ func (c *call) engine(path string, none ...int) value {
 		c.refuse(http.StatusBadGateway, "the Engine answered %d to GET %s, which the policy needs to know", a.Status, path)
 		return value{}
 	}
-	return c.document("the Engine's answer to GET "+path, a.Body, http.StatusBadGateway)
+	return c.document("the Engine's answer to GET "+path, a.Body, http.StatusBadGateway, '{', "an object")
 }
 
 // pin makes the call name its object, the path's variable, by the Engine's id.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -48,57 +49,67 @@ func libpodSpec(c *call) error {
 	return nil
 }
 
-// libpodPorts claims port mappings. One mapping can be of several protocols,
-// as in "tcp,udp", and of a range of ports.
+// maxRange is how many ports one mapping may have.
+const maxRange = 4096
+
+// libpodPorts claims port mappings. One mapping can be of a range of ports, and
+// of several protocols, as in "tcp,udp". It has one address.
 func (c *call) libpodPorts(mappings value) {
 	for m := range mappings.items() {
 		if m.orAbsent().absent() {
 			continue // Podman refuses it
 		}
-		port := policy.Port{
-			Container: int(m.field("container_port").number()),
-			Host:      libpodRange(m.field("host_port").number(), m.field("range").number()),
-			IP:        hostIP(m.field("host_ip").text()),
-			Bindable:  true,
+		first, count := m.field("host_port").number(), max(m.field("range").number(), 1)
+		if count > maxRange {
+			c.refuse(http.StatusBadRequest, "%s/range: more than %d ports", m.pointer(), maxRange)
+			return
 		}
-		bound := "" // what takes the mapping's place, "" before any protocol's decision
+		bound := "" // what takes the mapping's place, "" before any decision
+		edit := func(port policy.Port, to []netip.Addr) string {
+			if first == 0 && count > 1 && len(to) > 1 {
+				c.refuse(http.StatusBadRequest, "%s: a range without host ports can go to one address only; name the host ports", m.pointer())
+				return ""
+			}
+			host := port.Host
+			if first == 0 {
+				host = c.sharedPort(port, to)
+			}
+			var texts []string
+			for _, ip := range to {
+				texts = append(texts, rewritten(m, func(copied *call) {
+					copied.set(m, "host_ip", quote(ip.String()))
+					if host != port.Host {
+						copied.set(m, "host_port", host)
+					}
+				}))
+			}
+			return strings.Join(texts, ",")
+		}
 		for protocol := range strings.SplitSeq(strings.ToLower(m.field("protocol").text()), ",") {
-			port := port
-			port.Protocol = cmp.Or(protocol, "tcp")
-			c.claim(port, m).edit = func(d policy.Decision) string {
-				var texts []string
-				host := c.sharedPort(port, d.To)
-				for _, ip := range d.To {
-					texts = append(texts, rewritten(m, func(copied *call) {
-						copied.set(m, "host_ip", quote(ip.String()))
-						if host != port.Host {
-							copied.set(m, "host_port", host)
-						}
-					}))
+			for i := range count {
+				port := policy.Port{
+					Container: int(m.field("container_port").number() + i),
+					Protocol:  cmp.Or(protocol, "tcp"),
+					IP:        hostIP(m.field("host_ip").text()),
+					Bindable:  true,
 				}
-				text := strings.Join(texts, ",")
-				switch {
-				case bound == "":
-					c.replace(m, text)
-					bound = text
-				case bound != text:
-					c.refuse(http.StatusBadRequest, "%s: its protocols go to different addresses; name each in a mapping of its own", m.pointer())
+				if first != 0 {
+					port.Host = strconv.FormatInt(first+i, 10)
 				}
-				return text
+				c.claim(port, m).edit = func(d policy.Decision) string {
+					text := edit(port, d.To)
+					switch {
+					case bound == "":
+						c.replace(m, text)
+						bound = text
+					case bound != text:
+						c.refuse(http.StatusBadRequest, "%s: its ports go to different addresses; give each a mapping of its own", m.pointer())
+					}
+					return text
+				}
 			}
 		}
 	}
-}
-
-// libpodRange is a host port and as many behind it as a mapping has.
-func libpodRange(first, count int64) string {
-	switch {
-	case first == 0:
-		return ""
-	case count > 1:
-		return fmt.Sprintf("%d-%d", first, first+count-1)
-	}
-	return strconv.FormatInt(first, 10)
 }
 
 // libpodPublishAll claims the ports that publish_image_ports publishes. They

@@ -218,7 +218,7 @@ func Warn(e *Endpoint, answer []byte, warnings []string) []byte {
 		return answer
 	}
 	c := &call{Call: Call{Body: answer}}
-	root := c.document("", answer, 0)
+	root := c.document("", answer, 0, '{', "an object")
 	list := root.member("Warnings")
 	if c.refusal != nil || root.absent() {
 		return answer

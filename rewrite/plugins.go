@@ -1,7 +1,6 @@
 package rewrite
 
 import (
-	"net/http"
 	"strings"
 
 	"github.com/safesock/safesock/policy"
@@ -17,7 +16,7 @@ func pluginPull(c *call) error {
 	for privilege := range c.list().items() {
 		name := privilege.field("Name").text()
 		for of := range privilege.field("Value").items() {
-			c.claim(policy.Privilege{Name: "plugin_" + strings.ReplaceAll(name, " ", "_"), Value: of.text()}, of)
+			c.claim(policy.Privilege{Name: "plugin_" + strings.NewReplacer(" ", "_", "-", "_").Replace(name), Value: of.text()}, of)
 		}
 	}
 	return nil
@@ -42,21 +41,4 @@ func pluginSet(c *call) error {
 		c.claim(policy.Privilege{Name: "plugin", Value: c.Vars["name"] + " " + setting.text()}, setting)
 	}
 	return nil
-}
-
-// list is the call's JSON body where that is a list, absent if there is none.
-func (c *call) list() value {
-	if len(c.Body) == 0 {
-		return value{}
-	}
-	nodes, err := scan(c.Body)
-	if err != nil {
-		c.refuse(http.StatusBadRequest, "%v", err)
-		return value{}
-	}
-	doc := &document{src: c.Body, nodes: nodes}
-	doc.refuse = func(pointer, problem string) {
-		c.refuse(http.StatusBadRequest, "%s: %s", pointer, problem)
-	}
-	return value{doc, 0}
 }

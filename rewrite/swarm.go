@@ -3,7 +3,6 @@ package rewrite
 import (
 	"net"
 	"net/netip"
-	"strconv"
 	"strings"
 
 	"github.com/safesock/safesock/policy"
@@ -34,6 +33,9 @@ func swarmJoin(c *call) error {
 	return nil
 }
 
+// dockerListens is what the docker command sends if its user names no address.
+const dockerListens = "0.0.0.0:2377"
+
 // swarmListens claims the manager's port. What the node gossips on, 7946, has
 // the same address. The data of overlay networks comes in on every interface,
 // whatever DataPathAddr says: the kernel's VXLAN has no address.
@@ -43,11 +45,16 @@ func (c *call) swarmListens(body value) {
 	if err != nil {
 		host, port = listen.text(), "2377"
 	}
-	number, _ := strconv.Atoi(port)
-	cl := c.claim(policy.Port{Container: number, Protocol: "tcp", Host: port, IP: c.listenIP(host), Bindable: true}, listen)
+	ip := c.listenIP(host)
+	if listen.text() == dockerListens {
+		ip = ""
+	}
+	cl := c.claim(policy.Port{Protocol: "tcp", Host: port, IP: ip, Bindable: true}, listen)
 	cl.edit = func(d policy.Decision) string {
 		text := quote(net.JoinHostPort(d.To[0].String(), port))
-		c.set(body, "ListenAddr", text)
+		if text != listen.raw() {
+			c.set(body, "ListenAddr", text)
+		}
 		return text
 	}
 	c.claim(policy.Network{Mode: "overlay", Name: "ingress", Driver: "overlay"}, body.field("DataPathPort"))
