@@ -126,24 +126,63 @@ func composeRequests(project *types.Project, lines *composeLines, known map[stri
 		if service.Provider != nil {
 			continue // run by a program, not by the Engine
 		}
-		if service.Build != nil && service.Build.Network != "" {
-			requests = append(requests, request{Service: name, Target: "/build?" + url.Values{
-				"networkmode": {service.Build.Network}, "t": {imageOf(project, service)},
-			}.Encode(), place: lines.under("services", name, "build")})
+		for _, hook := range service.PreStart {
+			before := types.ServiceConfig{Name: name, ContainerSpec: hook.ContainerSpec}
+			requests = append(requests, request{
+				Service: name,
+				Target:  "/containers/create",
+				Body:    encode(serviceBody(project, before)),
+				place:   lines.under("services", name, "pre_start"),
+			})
 		}
-		body := serviceBody(project, service)
-		known["/containers/"+containerID(project, name)+"/json"] = inspected(project, name, body)
-		requests = append(requests, request{
-			Service: name,
-			Target:  "/containers/create?name=" + url.QueryEscape(containerName(project, service)),
-			Body:    encode(body),
-			place:   lines.ofService(service, body),
-		})
+		requests = append(requests, workloadRequests(project, lines, "services", service, known)...)
+		for i, hook := range slices.Concat(service.PostStart, service.PreStop) {
+			if !hook.Privileged {
+				continue
+			}
+			key := "post_start"
+			if i >= len(service.PostStart) {
+				key = "pre_stop"
+			}
+			requests = append(requests, request{
+				Service: name,
+				Target:  "/containers/" + containerID(project, name) + "/exec",
+				Body:    []byte(`{"Privileged":true}`),
+				place:   lines.under("services", name, key),
+			})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(project.Jobs)) {
+		job := project.Jobs[name]
+		service := types.ServiceConfig{Name: name, ContainerSpec: job.ContainerSpec, WorkloadSpec: job.WorkloadSpec}
+		requests = append(requests, workloadRequests(project, lines, "jobs", service, known)...)
 	}
 	for i := range requests {
 		requests[i].Method = "POST"
 	}
 	return requests
+}
+
+// workloadRequests builds what a service or a job needs, and makes its
+// container.
+func workloadRequests(project *types.Project, lines *composeLines, section string, service types.ServiceConfig, known map[string][]byte) []request {
+	var requests []request
+	if service.Build != nil && service.Build.Network != "" {
+		query := url.Values{"networkmode": {service.Build.Network}, "t": {imageOf(project, service)}}
+		requests = append(requests, request{
+			Service: service.Name,
+			Target:  "/build?" + query.Encode(),
+			place:   lines.under(section, service.Name, "build"),
+		})
+	}
+	body := serviceBody(project, service)
+	known["/containers/"+containerID(project, service.Name)+"/json"] = inspected(project, service, body)
+	return append(requests, request{
+		Service: service.Name,
+		Target:  "/containers/create?name=" + url.QueryEscape(containerName(project, service)),
+		Body:    encode(body),
+		place:   lines.ofWorkload(section, service, body),
+	})
 }
 
 // serviceBody is the body that creates a service's container.
@@ -353,10 +392,9 @@ func fakeID(words ...string) string {
 }
 
 // inspected is what the Engine would say of a service's container.
-func inspected(project *types.Project, name string, body createBody) []byte {
-	service := project.Services[name]
+func inspected(project *types.Project, service types.ServiceConfig, body createBody) []byte {
 	answer := container.InspectResponse{
-		ContainerJSONBase: &container.ContainerJSONBase{ID: containerID(project, name), Name: "/" + containerName(project, service), HostConfig: &container.HostConfig{}},
+		ContainerJSONBase: &container.ContainerJSONBase{ID: containerID(project, service.Name), Name: "/" + containerName(project, service), HostConfig: &container.HostConfig{}},
 		Config:            &container.Config{Image: body.Image, Labels: body.Labels},
 		NetworkSettings:   &container.NetworkSettings{Networks: map[string]*network.EndpointSettings{}},
 	}

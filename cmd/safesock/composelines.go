@@ -19,8 +19,8 @@ import (
 // itself forgets them while it resolves variables, overrides and includes, so
 // the files are read once more, and searched for what was resolved.
 type composeLines struct {
-	files []composeFile // later ones override earlier ones
-	env   types.Mapping
+	project *types.Project
+	files   []composeFile // later ones override earlier ones
 }
 
 type composeFile struct {
@@ -28,18 +28,19 @@ type composeFile struct {
 	root *yaml.Node
 }
 
-// lineOf are the keys of a service that make a privilege claim.
-var lineOf = map[string]string{
-	"privileged": "privileged", "cap": "cap_add", "device": "devices", "device_cgroup_rule": "device_cgroup_rules",
-	"device_request": "gpus", "pid": "pid", "ipc": "ipc", "uts": "uts", "userns": "userns_mode", "cgroupns": "cgroup",
-	"cgroup_parent": "cgroup_parent", "security_opt": "security_opt", "sysctl": "sysctls", "runtime": "runtime",
-	"annotation": "annotations", "volume_driver": "volume_driver",
+// keyOf are the keys of a service by the field of HostConfig that they become.
+var keyOf = map[string]string{
+	"Privileged": "privileged", "CapAdd": "cap_add", "SecurityOpt": "security_opt", "Runtime": "runtime",
+	"Devices": "devices", "DeviceCgroupRules": "device_cgroup_rules", "DeviceRequests": "gpus",
+	"PidMode": "pid", "IpcMode": "ipc", "UTSMode": "uts", "UsernsMode": "userns_mode", "CgroupnsMode": "cgroup",
+	"CgroupParent": "cgroup_parent", "Sysctls": "sysctls", "Annotations": "annotations", "VolumeDriver": "volume_driver",
+	"VolumesFrom": "volumes_from",
 }
 
 // readComposeLines reads a project's files again, and those that they include
 // or extend.
 func readComposeLines(project *types.Project) *composeLines {
-	lines := &composeLines{env: project.Environment}
+	lines := &composeLines{project: project}
 	seen := map[string]bool{}
 	for _, name := range project.ComposeFiles {
 		lines.read(name, seen)
@@ -92,7 +93,7 @@ func (l *composeLines) path(dir, name string) string {
 
 // text is a value with its variables resolved.
 func (l *composeLines) text(value string) string {
-	if resolved, err := template.Substitute(value, l.env.Resolve); err == nil {
+	if resolved, err := template.Substitute(value, l.project.Environment.Resolve); err == nil {
 		return resolved
 	}
 	return value
@@ -127,42 +128,51 @@ func (l *composeLines) find(path ...string) (place, *yaml.Node) {
 	return place{}, nil
 }
 
-// ofService places the claims of a service's create call.
-func (l *composeLines) ofService(service types.ServiceConfig, body createBody) func(rewrite.Outcome) place {
+// ofWorkload places the claims of the create call of a service or a job, by
+// the section that it is in.
+func (l *composeLines) ofWorkload(section string, service types.ServiceConfig, body createBody) func(rewrite.Outcome) place {
 	return func(o rewrite.Outcome) place {
+		_, field, _ := strings.Cut(strings.TrimPrefix(o.Pointer, "/"), "/")
+		field, _, _ = strings.Cut(field, "/")
 		switch claim := o.Claim.(type) {
 		case policy.Port:
 			if port, ok := bindingAt(body, o.Pointer); ok {
-				return l.entry(service.Name, "ports", func(node *yaml.Node) bool { return l.publishes(node, claim, port) })
+				return l.entry(section, service.Name, "ports", func(node *yaml.Node) bool { return l.publishes(node, claim, port) })
 			}
-			return l.entry(service.Name, "ports", func(*yaml.Node) bool { return false })
+			return l.entry(section, service.Name, "ports", func(*yaml.Node) bool { return false })
 		case policy.Network:
 			if service.NetworkMode != "" {
-				return l.entry(service.Name, "network_mode", nil)
+				return l.entry(section, service.Name, "network_mode", nil)
 			}
-			return l.entry(service.Name, "networks", func(node *yaml.Node) bool { return node.Value == claim.Name })
+			return l.entry(section, service.Name, "networks", func(node *yaml.Node) bool {
+				return l.project.Networks[node.Value].Name == claim.Name
+			})
 		case policy.Mount:
-			if service.UseAPISocket && claim.Target == "/var/run/docker.sock" {
-				return l.entry(service.Name, "use_api_socket", nil)
+			if field == "VolumesFrom" {
+				return l.entry(section, service.Name, keyOf[field], nil)
 			}
-			return l.entry(service.Name, "volumes", func(node *yaml.Node) bool { return l.mounts(node, claim) })
+			if service.UseAPISocket && claim.Target == "/var/run/docker.sock" {
+				return l.entry(section, service.Name, "use_api_socket", nil)
+			}
+			return l.entry(section, service.Name, "volumes", func(node *yaml.Node) bool { return l.mounts(node, claim) })
 		case policy.Privilege:
-			return l.entry(service.Name, lineOf[claim.Name], func(node *yaml.Node) bool {
-				return strings.Contains(strings.ToUpper(l.text(node.Value)), strings.ToUpper(claim.Value))
+			return l.entry(section, service.Name, keyOf[field], func(node *yaml.Node) bool {
+				text := strings.ReplaceAll(l.text(node.Value), ":", "=")
+				return strings.Contains(strings.ToUpper(text), strings.ToUpper(strings.ReplaceAll(claim.Value, ":", "=")))
 			})
 		}
-		return l.under("services", service.Name)(o)
+		return l.under(section, service.Name)(o)
 	}
 }
 
 // entry finds the entry of a service's key that match accepts, in the service
 // or what it extends; else the key, else the service.
-func (l *composeLines) entry(service, key string, match func(*yaml.Node) bool) place {
+func (l *composeLines) entry(section, service, key string, match func(*yaml.Node) bool) place {
 	fallback := place{}
-	for _, name := range l.lineage(service) {
+	for _, name := range l.lineage(section, service) {
 		for i := len(l.files) - 1; i >= 0; i-- {
-			_, services := child(l.files[i].root, "services")
-			at, node := child(services, name)
+			_, workloads := child(l.files[i].root, section)
+			at, node := child(workloads, name)
 			if node == nil {
 				continue
 			}
@@ -177,7 +187,7 @@ func (l *composeLines) entry(service, key string, match func(*yaml.Node) bool) p
 			if match == nil {
 				return here
 			}
-			for _, item := range items(node) {
+			for _, item := range entries(node) {
 				if match(item) {
 					return place{l.files[i].name, item.Line}
 				}
@@ -188,11 +198,11 @@ func (l *composeLines) entry(service, key string, match func(*yaml.Node) bool) p
 	return fallback
 }
 
-// lineage is a service and the services that it extends.
-func (l *composeLines) lineage(service string) []string {
+// lineage is a service or job and what it extends.
+func (l *composeLines) lineage(section, service string) []string {
 	names := []string{service}
 	for i := 0; i < len(names) && i < 32; i++ {
-		_, extends := l.find("services", names[i], "extends")
+		_, extends := l.find(section, names[i], "extends")
 		if extends == nil {
 			continue
 		}
@@ -294,11 +304,23 @@ func items(node *yaml.Node) []*yaml.Node {
 	if node.Kind != yaml.SequenceNode {
 		return []*yaml.Node{node}
 	}
-	var entries []*yaml.Node
+	var found []*yaml.Node
 	for _, each := range node.Content {
-		entries = append(entries, target(each))
+		found = append(found, target(each))
 	}
-	return entries
+	return found
+}
+
+// entries are a sequence's entries, or a mapping's keys.
+func entries(node *yaml.Node) []*yaml.Node {
+	if node = target(node); node == nil || node.Kind != yaml.MappingNode {
+		return items(node)
+	}
+	var keys []*yaml.Node
+	for i := 0; i < len(node.Content); i += 2 {
+		keys = append(keys, node.Content[i])
+	}
+	return keys
 }
 
 // values are the values of a mapping.

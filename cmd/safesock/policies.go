@@ -39,17 +39,21 @@ func (p *policies) load() (*policy.Policy, error) {
 	return policy.Parse(append(files, builtin)...)
 }
 
+// places are the files and folders to read, which may be none.
+func (p *policies) places() []string {
+	if len(p.paths) > 0 {
+		return p.paths
+	}
+	return usualPolicy()
+}
+
 // builtin is the policy that decides what no other one does.
 var builtin = policy.File{Name: "policy.hcl", Src: []byte(safesock.Policy), Builtin: true}
 
 // read reads the files in the order in which their rules are tried.
 func (p *policies) read() ([]policy.File, error) {
-	paths := p.paths
-	if len(paths) == 0 {
-		paths = usualPolicy()
-	}
 	var files []policy.File
-	for _, path := range paths {
+	for _, path := range p.places() {
 		names, err := policyNames(path)
 		if err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -140,6 +141,9 @@ func quiet(o rewrite.Outcome) bool {
 	return o.Claim.Kind() == policy.KindAPI && o.Decision.Action == policy.Allow
 }
 
+// containerIDs are shortened as docker shows them.
+var containerIDs = regexp.MustCompile(`\b([0-9a-f]{12})[0-9a-f]{52}\b`)
+
 // describe names a claim and what it asks for.
 func describe(claim policy.Claim) (name, asked string) {
 	switch c := claim.(type) {
@@ -154,7 +158,7 @@ func describe(claim policy.Claim) (name, asked string) {
 		}
 		return "mount " + c.Source, strings.TrimSpace(c.Target + " (" + mode + ")")
 	case policy.Privilege:
-		return "privilege " + c.Name, c.Value
+		return "privilege " + c.Name, containerIDs.ReplaceAllString(c.Value, "$1")
 	}
 	return "the call", ""
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/safesock/safesock/policy"
 	"github.com/safesock/safesock/proxy"
 )
 
@@ -90,6 +91,7 @@ func (s *serve) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.warn(loaded)
 	s.server.SetPolicy(loaded)
 
 	listener, err := s.listen()
@@ -101,7 +103,7 @@ func (s *serve) run(ctx context.Context) error {
 		return err
 	}
 
-	s.server.Log.Info("guarding the Engine", "upstream", s.server.Upstream, "source", s.source, "listen", s.server.Listen, "audit", s.audit, "version", version())
+	s.server.Log.Info("guarding the Engine", "upstream", s.server.Upstream, "source", s.source, "listen", s.server.Listen, "policy", s.policies.places(), "audit", s.audit, "version", version())
 	fmt.Fprintf(os.Stderr, "export DOCKER_HOST=unix://%s\n", s.server.Listen)
 	s.notify(daemon.SdNotifyReady)
 
@@ -140,6 +142,7 @@ func (s *serve) reload() {
 		s.server.Log.Error("the policy was not reloaded; the one in force stays")
 		fmt.Fprintln(os.Stderr, err)
 	} else {
+		s.warn(loaded)
 		s.server.SetPolicy(loaded)
 		s.server.Log.Info("policy reloaded")
 	}
@@ -148,6 +151,13 @@ func (s *serve) reload() {
 	}
 	if err := s.server.Audit.Reopen(); err != nil {
 		s.server.Log.Error("the audit log was not opened anew; the old one stays in use", "error", err)
+	}
+}
+
+// warn tells what is odd about a policy.
+func (s *serve) warn(loaded *policy.Policy) {
+	if warnings := loaded.Warnings(time.Now()); len(warnings.List) > 0 {
+		fmt.Fprintln(os.Stderr, warnings)
 	}
 }
 
