@@ -376,6 +376,15 @@ func (v value) items() iter.Seq[value] {
 	return v.children()
 }
 
+// itemsOrText are the items of a list, or the one text that stands for a list
+// of one in Docker's type strslice.StrSlice.
+func (v value) itemsOrText() iter.Seq[value] {
+	if !v.absent() && v.node().kind == '"' {
+		return func(yield func(value) bool) { yield(v) }
+	}
+	return v.items()
+}
+
 // empty tells whether an object or list holds nothing.
 func (v value) empty() bool { return v.absent() || v.node().next == v.i+1 }
 

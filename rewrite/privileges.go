@@ -49,8 +49,9 @@ var ordinary = []string{
 }
 
 // capabilities claims each capability that a container would not have anyway.
+// Engines take one text for a list of one.
 func (c *call) capabilities(list value) {
-	for item := range list.items() {
+	for item := range list.itemsOrText() {
 		name := strings.TrimPrefix(strings.ToUpper(item.text()), "CAP_")
 		if name != "" && !slices.Contains(ordinary, name) {
 			c.claim(policy.Privilege{Name: "cap", Value: name}, item)
