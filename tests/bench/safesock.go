@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"runtime/pprof"
+
+	"github.com/safesock/safesock"
+	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/proxy"
+)
+
+// serveSafesock is what safesock serve runs, in a process that can be looked
+// into. Numbers of record are those of the real command.
+func serveSafesock(o options) error {
+	rules, err := os.ReadFile(o.policy)
+	if err != nil {
+		return err
+	}
+	loaded, err := policy.Parse(
+		policy.File{Name: o.policy, Src: rules},
+		policy.File{Name: "policy.hcl", Src: []byte(safesock.Policy), Builtin: true},
+	)
+	if err != nil {
+		return err
+	}
+	audit, err := proxy.OpenAudit(o.audit)
+	if err != nil {
+		return err
+	}
+	l, err := proxy.Listen(o.listen, 0o600, "")
+	if err != nil {
+		return err
+	}
+	server := proxy.Server{Upstream: o.upstream, Listen: o.listen, Audit: audit}
+	server.SetPolicy(loaded)
+	go obey(profileOrders(o.profile))
+	return server.Serve(context.Background(), l)
+}
+
+// profileOrders let the parent profile what it measures and nothing else.
+func profileOrders(file string) map[string]func() string {
+	told := func(err error) string {
+		if err != nil {
+			return err.Error()
+		}
+		return "ok"
+	}
+	var out *os.File
+	return map[string]func() string{
+		"start cpu": func() (reply string) {
+			var err error
+			if out, err = os.Create(file); err != nil {
+				return err.Error()
+			}
+			return told(pprof.StartCPUProfile(out))
+		},
+		"stop cpu": func() string {
+			pprof.StopCPUProfile()
+			return told(out.Close())
+		},
+		"start heap": func() string { return "ok" },
+		"stop heap": func() string {
+			out, err := os.Create(file)
+			if err != nil {
+				return err.Error()
+			}
+			defer out.Close()
+			runtime.GC() // a heap profile is as old as the last collection
+			return told(pprof.WriteHeapProfile(out))
+		},
+	}
+}
