@@ -161,7 +161,11 @@ func (d *Decider) addresses(r *rule, s *scope) (to []netip.Addr, reason string, 
 		if err != nil {
 			return nil, "", err
 		}
-		if to, err = addressesOf(val); err != nil {
+		to, err = addressesOf(val)
+		switch {
+		case err != nil && mayBeSecret(r.to.expr):
+			return nil, "", failure(r.to.expr, "holds no IP address; it is not shown as it may be secret")
+		case err != nil:
 			return nil, "", failure(r.to.expr, err.Error())
 		}
 	}
@@ -388,27 +392,26 @@ func (d *Decider) explain(diags hcl.Diagnostics) error {
 	return errors.New(text)
 }
 
-// detail is a diagnostic's detail without values that may be secret: errors
-// of functions can quote their arguments.
+// detail is a diagnostic's detail without values that may be secret: what
+// cannot be converted, or what a function does not take, is quoted in it.
 func detail(diag *hcl.Diagnostic) string {
 	if diag.Summary == "Invalid index" {
 		return `there is no such element; lookup(map, key, "") does without`
 	}
 	call, ok := diag.Extra.(hclsyntax.FunctionCallDiagExtra)
-	if !ok || call.FunctionCallError() == nil {
-		return diag.Detail
-	}
-	if call.CalledFunctionName() == interfaceFunction {
+	if ok && call.CalledFunctionName() == interfaceFunction && call.FunctionCallError() != nil {
 		return call.FunctionCallError().Error()
 	}
-	if diag.Expression != nil {
-		for _, traversal := range diag.Expression.Variables() {
-			if isSecret(traversal, true) {
-				return call.CalledFunctionName() + " cannot take this value, which is not shown as it may be secret"
-			}
-		}
+	if diag.Expression == nil || mayBeSecret(diag.Expression) {
+		return strings.ToLower(diag.Summary[:1]) + diag.Summary[1:] + ", which is not shown as it may be secret"
 	}
 	return diag.Detail
+}
+
+// mayBeSecret tells whether what an expression gives on a live call may hold
+// a secret.
+func mayBeSecret(expr hcl.Expression) bool {
+	return slices.ContainsFunc(expr.Variables(), func(t hcl.Traversal) bool { return isSecret(t, true) })
 }
 
 // quote is a part of a policy file, on one line and not too long.

@@ -456,7 +456,7 @@ func nearest(name string, names []string) string {
 		if len(name) > 2 && strings.HasPrefix(other, name) {
 			far = min(far, 1)
 		}
-		if far < least && far < len(other) {
+		if far < least && far < min(len(name), len(other)) {
 			best, least = candidate, far
 		}
 	}

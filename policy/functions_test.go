@@ -1,0 +1,107 @@
+package policy_test
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/safesock/safesock/policy"
+)
+
+// holds tells whether a condition decides a claim; an error is the reason of
+// the denial.
+func holds(t *testing.T, condition string) (bool, string) {
+	t.Helper()
+	p, err := policy.Parse(policy.File{Name: "p.hcl", Src: []byte("port \"p\" {\n when = " + condition + "\n action = \"allow\"\n expires = \"2999-01-01T00:00:00Z\"\n}\nport \"q\" {\n action = \"warn\"\n}\n")})
+	if err != nil {
+		t.Fatalf("%s: %v", condition, err)
+	}
+	call := &policy.Call{
+		Container: policy.Container{Name: "web-1", Image: "ghcr.io/acme/web:1", Labels: map[string]string{"tier": "edge"}},
+		Client:    policy.Client{Groups: []string{"ops", "docker"}},
+		Interface: func(string) ([]netip.Addr, error) { return []netip.Addr{netip.MustParseAddr("172.17.0.1")}, nil },
+	}
+	d := p.Decide(call, policy.Port{Container: 80, Protocol: "tcp", Host: "8080", IP: "10.1.2.3", Bindable: true})
+	return d.Action == policy.Allow, d.Reason
+}
+
+func TestExamplesOfFunctionsHold(t *testing.T) {
+	for _, f := range policy.Schema.Functions {
+		if ok, reason := holds(t, f.Example); !ok || reason != "" {
+			t.Errorf("%s: %s does not hold: %s", f.Name, f.Example, reason)
+		}
+	}
+}
+
+func TestFunctions(t *testing.T) {
+	for _, test := range []struct {
+		condition string
+		want      bool
+	}{
+		{`glob("*", "")`, true},
+		{`glob("", "a")`, false},
+		{`glob("a*", "a/b")`, false},
+		{`glob("a**", "a/b")`, true},
+		{`glob("**/b", "a/a/b")`, true},
+		{`glob("*/b", "a/a/b")`, false},
+		{`glob("a?c", "abc")`, true},
+		{`glob("a?c", "a/c")`, false},
+		{`glob("?", "é")`, true},
+		{`glob("[a-c]x", "bx")`, true},
+		{`glob("[^a-c]x", "bx")`, false},
+		{`glob("[!a-c]x", "dx")`, true},
+		{`glob("[^a]", "/")`, false},
+		{`glob("[]]", "]")`, true},
+		{`glob("\\*", "*")`, true},
+		{`glob("\\*", "a")`, false},
+		{`glob("*a*b*c*", "xxaxxbxxc")`, true},
+		{`glob("*.example.org", "a.b.example.org")`, true},
+
+		{`cidrcontains("10.0.0.0/8", "::ffff:10.0.0.1")`, true},
+		{`cidrcontains("10.0.0.0/8", "")`, false},
+		{`cidrcontains("10.0.0.0/8", "11.0.0.1")`, false},
+		{`cidrcontains("fd00::/8", "fd12::1")`, true},
+		{`cidrcontains("::/0", "10.0.0.1")`, false},
+		{`cidrcontains("127.0.0.1", "127.0.0.1")`, true},
+		{`cidrcontains("::ffff:127.0.0.1", "127.0.0.1")`, true},
+
+		{`length("é") == 1`, true},
+		{`length({ a = 1, b = 2 }) == 2`, true},
+		{`length([]) == 0`, true},
+		{`anytrue([])`, false},
+		{`alltrue([])`, true},
+		{`anytrue([false, true])`, true},
+		{`alltrue([false, true])`, false},
+		{`coalesce("", null, "x") == "x"`, true},
+		{`lookup(container.labels, "none", "y") == "y"`, true},
+	} {
+		// Once as a constant, and once as a value that only the call tells.
+		for _, condition := range []string{test.condition, test.condition + " && port.bindable"} {
+			if got, reason := holds(t, condition); got != test.want || reason != "" {
+				t.Errorf("%s: got %v want %v %s", condition, got, test.want, reason)
+			}
+		}
+	}
+}
+
+func TestFiltersUnlessEveryCallIsAllowed(t *testing.T) {
+	const all = "api \"all\" {\n action = \"allow\"\n}\n"
+	for _, test := range []struct {
+		src  string
+		want bool
+	}{
+		{"", true},
+		{all, false},
+		{"api \"x\" {\n when = call.known\n action = \"allow\"\n}\n" + all, true},
+		{"api \"x\" {\n when = call.known\n action = \"deny\"\n}\n" + all, true},
+		{"api \"x\" {\n action = \"warn\"\n}\n", true},
+		{"api \"x\" {\n action = \"allow\"\n expires = \"2027-01-01T00:00:00Z\"\n}\n" + all, true},
+	} {
+		p, err := policy.Parse(policy.File{Name: "p.hcl", Src: []byte(test.src)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Filters(); got != test.want {
+			t.Errorf("%q: got %v want %v", test.src, got, test.want)
+		}
+	}
+}
