@@ -125,7 +125,7 @@ case "a call that nobody has heard of" {
 case "a swarm" {
   call = "POST /swarm/init\n{\"ListenAddr\":\"0.0.0.0:2377\"}"
   want = <<-EOT
-    port 2377/tcp 0.0.0.0:2377: bind 127.0.0.1:2377 (loopback only)
+    port tcp *:2377: bind 127.0.0.1:2377 (loopback only)
     network overlay ingress: deny (no way around published ports)
     privilege swarm init: deny (none)
   EOT

@@ -252,7 +252,9 @@ type coverage map[policy.Rule]bool
 
 func (c coverage) add(p *policy.Policy) {
 	for _, rule := range reachable(p) {
-		c[rule] = c[rule]
+		if _, ok := c[rule]; !ok {
+			c[rule] = false
+		}
 	}
 }
 
