@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2/ext/tryfunc"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
 )
@@ -318,19 +319,28 @@ func quantifier(want bool) function.Function {
 }
 
 var coalesceFunc = function.New(&function.Spec{
-	VarParam: &function.Parameter{Name: "values", Type: cty.DynamicPseudoType, AllowNull: true},
-	Type:     func(args []cty.Value) (cty.Type, error) { return stdlib.CoalesceFunc.ReturnTypeForValues(args) },
-	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-		full := args[:0:0]
+	VarParam: &function.Parameter{Name: "values", Type: cty.DynamicPseudoType, AllowNull: true, AllowUnknown: true, AllowDynamicType: true},
+	Type: func(args []cty.Value) (cty.Type, error) {
+		types := make([]cty.Type, len(args))
+		for i, v := range args {
+			types[i] = v.Type()
+		}
+		ty, _ := convert.UnifyUnsafe(types)
+		if ty == cty.NilType {
+			return cty.NilType, errors.New("the values are of different types")
+		}
+		return ty, nil
+	},
+	Impl: func(args []cty.Value, ty cty.Type) (cty.Value, error) {
 		for _, v := range args {
-			if v.Type() == cty.String && v.IsKnown() && !v.IsNull() && v.AsString() == "" {
+			switch {
+			case !v.IsKnown():
+				return cty.UnknownVal(ty), nil
+			case v.IsNull() || v.Type() == cty.String && v.AsString() == "":
 				continue
 			}
-			full = append(full, v)
+			return convert.Convert(v, ty)
 		}
-		if len(full) == 0 {
-			return cty.NilVal, errors.New(`every value is null or ""`)
-		}
-		return stdlib.Coalesce(full...)
+		return cty.NilVal, errors.New(`every value is null or ""`)
 	},
 })
