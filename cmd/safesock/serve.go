@@ -103,7 +103,7 @@ func (s *serve) run(ctx context.Context) error {
 		return err
 	}
 
-	s.server.Log.Info("guarding the Engine", "upstream", s.server.Upstream, "source", s.source, "listen", s.server.Listen, "policy", s.policies.places(), "audit", s.audit, "version", version())
+	s.server.Log.Info("guarding the Engine", "upstream", s.server.Upstream, "source", s.source, "listen", s.server.Listen, "policy", append(s.policies.places(), "built-in"), "audit", s.audit, "version", version())
 	fmt.Fprintf(os.Stderr, "export DOCKER_HOST=unix://%s\n", s.server.Listen)
 	s.notify(daemon.SdNotifyReady)
 
