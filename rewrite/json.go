@@ -24,6 +24,7 @@ type document struct {
 type node struct {
 	kind       byte  // its first byte: { [ " t f n, and 0 for every number
 	bare       bool  // whether the key is ASCII without escapes
+	plain      bool  // whether the string is
 	start, end int32 // the value's bytes
 	key, colon int32 // the bytes of the member's key, quotes included; both 0 in a list
 	parent     int32 // the node that holds it, -1 at the top
@@ -92,7 +93,7 @@ func (s *scanner) value(parent, key, colon int32, bare bool, depth int) error {
 	case '[':
 		err = s.list(i, depth)
 	case '"':
-		_, err = s.text()
+		s.nodes[i].plain, err = s.text()
 	case 't':
 		err = s.word("true")
 	case 'f':
@@ -319,7 +320,7 @@ func (v value) named(name string) bool {
 	n := v.node()
 	if n.bare {
 		key := v.doc.src[n.key+1 : n.colon-1]
-		return len(key) == len(name) && strings.EqualFold(string(key), name)
+		return len(key) == len(name) && key[0]|0x20 == name[0]|0x20 && strings.EqualFold(string(key), name)
 	}
 	return strings.EqualFold(v.key(), name)
 }
@@ -354,13 +355,13 @@ func (v value) members() iter.Seq2[string, value] {
 		if v.orAbsent().absent() || !v.is('{', "an object") {
 			return
 		}
-		seen := map[string]bool{}
+		seen := make(map[string]struct{}, 8)
 		for m := range v.children() {
 			key := m.key()
-			if seen[key] {
+			if _, twice := seen[key]; twice {
 				v.wrong(strconv.Quote(key) + " appears twice")
 			}
-			seen[key] = true
+			seen[key] = struct{}{}
 			if !yield(key, m) {
 				return
 			}
@@ -394,6 +395,9 @@ func (v value) text() string {
 		return ""
 	}
 	n := v.node()
+	if n.plain {
+		return string(v.doc.src[n.start+1 : n.end-1])
+	}
 	return unquote(v.doc.src[n.start:n.end])
 }
 

@@ -164,9 +164,10 @@ func (c *call) decide(p *policy.Policy) {
 	if c.Endpoint != nil {
 		about.Endpoint = c.Endpoint.Name
 	}
-	itself := &claim{Claim: policy.API{}, decision: p.Decide(&about, policy.API{})}
+	rules := p.For(&about)
+	itself := &claim{Claim: policy.API{}, decision: rules.Decide(policy.API{})}
 	for _, cl := range c.claims {
-		cl.decision = p.Decide(&about, cl.Claim)
+		cl.decision = rules.Decide(cl.Claim)
 	}
 	if itself.decision.Action != policy.Allow {
 		c.claims = append([]*claim{itself}, c.claims...)

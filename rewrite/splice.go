@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // edit puts a text in the place of some bytes. Every other byte stays.
@@ -25,7 +26,11 @@ func splice(src []byte, edits []edit) ([]byte, error) {
 		}
 		return int(a.end - b.end)
 	})
-	var out bytes.Buffer
+	size := len(src)
+	for _, e := range edits {
+		size += len(e.text) + 1
+	}
+	out := bytes.NewBuffer(make([]byte, 0, size))
 	at := int32(0)
 	for i, e := range edits {
 		if e.start < at || e.end < e.start || int(e.end) > len(src) {
@@ -89,6 +94,9 @@ func rewritten(v value, change func(*call)) string {
 
 // quote is a text as JSON, without the escapes that HTML needs.
 func quote(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r >= utf8.RuneSelf || r == '"' || r == '\\' }) {
+		return `"` + s + `"`
+	}
 	var out strings.Builder
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
