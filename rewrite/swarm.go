@@ -40,6 +40,9 @@ const dockerListens = "0.0.0.0:2377"
 // the same address. The data of overlay networks comes in on every interface,
 // whatever DataPathAddr says: the kernel's VXLAN has no address.
 func (c *call) swarmListens(body value) {
+	if body.absent() {
+		return // the Engine refuses it
+	}
 	listen := body.field("ListenAddr")
 	host, port, err := net.SplitHostPort(listen.text())
 	if err != nil {

@@ -1,0 +1,697 @@
+package rewrite
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	dockertypes "github.com/docker/docker/api/types"
+	dockernetwork "github.com/docker/docker/api/types/network"
+	dockerswarm "github.com/docker/docker/api/types/swarm"
+	dockervolume "github.com/docker/docker/api/types/volume"
+	mobynetwork "github.com/moby/moby/api/types/network"
+	mobyplugin "github.com/moby/moby/api/types/plugin"
+	mobyswarm "github.com/moby/moby/api/types/swarm"
+	mobyvolume "github.com/moby/moby/api/types/volume"
+
+	"github.com/safesock/safesock/policy"
+)
+
+// open lets everything through, so that the outcomes are all claims.
+const open = `
+port "all" { action = "allow" }
+network "all" { action = "allow" }
+mount "all" { action = "allow" }
+privilege "all" { action = "allow" }
+api "all" { action = "allow" }
+`
+
+// loopback binds whatever it can.
+const loopback = `
+port "off loopback" {
+  when   = port.scope != "loopback"
+  action = "bind"
+  to     = ["127.0.0.1"]
+}
+` + open
+
+func parsePolicy(t testing.TB, src string) *policy.Policy {
+	t.Helper()
+	p, err := policy.Parse(policy.File{Name: "test.hcl", Src: []byte("inherit = false\n" + src)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// hostile is a host on which every name leads to something that is claimed: an
+// old Engine, networks on the LAN, interfaces that exist.
+func hostile(q Question) Answer {
+	switch q.About {
+	case AboutEngine:
+		kind, name, _ := strings.Cut(strings.TrimPrefix(q.Name, "/"), "/")
+		name, _ = url.PathUnescape(strings.TrimSuffix(name, "/json"))
+		var found any
+		switch kind {
+		case "version":
+			found = map[string]string{"ApiVersion": "1.41", "Version": "20.10.24"}
+		case "networks":
+			found = map[string]any{"Id": "1d", "Name": name, "Driver": "macvlan",
+				"Options": map[string]string{"com.docker.network.bridge.gateway_mode_ipv4": "routed"}}
+		case "containers":
+			found = map[string]any{"Id": "1d", "Name": "/" + name}
+		case "volumes":
+			found = map[string]any{"Name": name, "Driver": "local", "Options": map[string]string{"o": "bind", "device": "/of/" + name}}
+		default:
+			return Answer{Status: http.StatusNotFound}
+		}
+		body, err := json.Marshal(found)
+		if err != nil {
+			panic(err)
+		}
+		return Answer{Status: http.StatusOK, Body: body}
+	case AboutPath:
+		return Answer{Path: q.Name, Exists: true}
+	case AboutInterface:
+		return Answer{Exists: true}
+	case AboutPort:
+		return Answer{Port: 40000}
+	}
+	return Answer{}
+}
+
+func applyHostile(t testing.TB, p *policy.Policy, method, target string, body []byte) (Result, error) {
+	t.Helper()
+	c := testCall(t, method, target, body)
+	for range 20 {
+		r, err := Apply(p, c)
+		if len(r.Ask) == 0 {
+			return r, err
+		}
+		for _, q := range r.Ask {
+			c.Answers[q] = hostile(q)
+		}
+	}
+	t.Fatal("there is no end of questions")
+	return Result{}, nil
+}
+
+// claimed are the claims of a result, for the oracles to look in.
+type claimed []Outcome
+
+func has[C policy.Claim](all claimed, is func(C) bool) bool {
+	return slices.ContainsFunc(all, func(o Outcome) bool {
+		claim, ok := o.Claim.(C)
+		return ok && is(claim)
+	})
+}
+
+func (all claimed) network(mode string) bool {
+	return has(all, func(n policy.Network) bool { return n.Mode == mode })
+}
+
+func (all claimed) privilege(name, text string) bool {
+	return has(all, func(p policy.Privilege) bool { return p.Name == name && p.Value == text })
+}
+
+func (all claimed) mount(source string) bool {
+	return has(all, func(m policy.Mount) bool { return m.Source == path.Clean(source) })
+}
+
+// An oracle decodes a body as an Engine does, and names what is in it without
+// a claim.
+type oracle struct {
+	method, target string
+	decoders       []func() any
+	missing        func(decoded any, all claimed) string
+}
+
+// oracles are those of the endpoints that take JSON, besides containers.
+var oracles = []oracle{
+	{"POST", "/networks/create", []func() any{
+		func() any { return new(dockernetwork.CreateRequest) },
+		func() any { return new(mobynetwork.CreateRequest) },
+	}, func(decoded any, all claimed) string {
+		switch n := decoded.(type) {
+		case *dockernetwork.CreateRequest:
+			from := n.ConfigFrom != nil && n.ConfigFrom.Network != ""
+			return missingOfNetwork(n.Driver, n.Scope, n.Options, n.EnableIPv6 != nil && *n.EnableIPv6, n.Ingress, from, all)
+		case *mobynetwork.CreateRequest:
+			from := n.ConfigFrom != nil && n.ConfigFrom.Network != ""
+			return missingOfNetwork(n.Driver, n.Scope, n.Options, n.EnableIPv6 != nil && *n.EnableIPv6, n.Ingress, from, all)
+		}
+		return "?"
+	}},
+	{"POST", "/networks/net/connect", []func() any{
+		func() any { return new(dockernetwork.ConnectOptions) },
+		func() any { return new(mobynetwork.ConnectRequest) },
+	}, func(decoded any, all claimed) string {
+		container, id := "", ""
+		switch n := decoded.(type) {
+		case *dockernetwork.ConnectOptions:
+			container = n.Container
+			if n.EndpointConfig != nil {
+				id = n.EndpointConfig.NetworkID
+			}
+		case *mobynetwork.ConnectRequest:
+			container = n.Container
+			if n.EndpointConfig != nil {
+				id = n.EndpointConfig.NetworkID
+			}
+		}
+		switch {
+		case container != "" && container != "1d":
+			return "the container's name"
+		case id != "" && id != "1d":
+			return "the network's name"
+		case !all.network("macvlan"):
+			return "the network"
+		}
+		return ""
+	}},
+	{"POST", "/volumes/create", []func() any{
+		func() any { return new(dockervolume.CreateOptions) },
+		func() any { return new(mobyvolume.CreateRequest) },
+	}, func(decoded any, all claimed) string {
+		switch v := decoded.(type) {
+		case *dockervolume.CreateOptions:
+			return missingOfVolume(v.Driver, v.DriverOpts, v.ClusterVolumeSpec != nil, all)
+		case *mobyvolume.CreateRequest:
+			return missingOfVolume(v.Driver, v.DriverOpts, v.ClusterVolumeSpec != nil, all)
+		}
+		return "?"
+	}},
+	{"POST", "/services/create", []func() any{
+		func() any { return new(dockerswarm.ServiceSpec) },
+		func() any { return new(mobyswarm.ServiceSpec) },
+	}, missingOfService},
+	{"POST", "/services/web/update?version=1", []func() any{
+		func() any { return new(dockerswarm.ServiceSpec) },
+		func() any { return new(mobyswarm.ServiceSpec) },
+	}, missingOfService},
+	{"POST", "/swarm/init", []func() any{
+		func() any { return new(dockerswarm.InitRequest) },
+		func() any { return new(mobyswarm.InitRequest) },
+	}, missingOfSwarm},
+	{"POST", "/swarm/join", []func() any{
+		func() any { return new(dockerswarm.JoinRequest) },
+		func() any { return new(mobyswarm.JoinRequest) },
+	}, missingOfSwarm},
+	{"POST", "/secrets/create", []func() any{
+		func() any { return new(dockerswarm.SecretSpec) },
+		func() any { return new(mobyswarm.SecretSpec) },
+	}, func(decoded any, all claimed) string {
+		name := ""
+		switch s := decoded.(type) {
+		case *dockerswarm.SecretSpec:
+			if s.Driver != nil {
+				name = s.Driver.Name
+			}
+		case *mobyswarm.SecretSpec:
+			if s.Driver != nil {
+				name = s.Driver.Name
+			}
+		}
+		if name != "" && name != "file" && !all.privilege("secret_driver", name) {
+			return "the driver " + name
+		}
+		return ""
+	}},
+	{"POST", "/plugins/pull?remote=x", []func() any{
+		func() any { return new(dockertypes.PluginPrivileges) },
+		func() any { return new(mobyplugin.Privileges) },
+	}, func(decoded any, all claimed) string {
+		values := 0
+		switch list := decoded.(type) {
+		case *dockertypes.PluginPrivileges:
+			for _, p := range *list {
+				values += len(p.Value)
+			}
+		case *mobyplugin.Privileges:
+			for _, p := range *list {
+				values += len(p.Value)
+			}
+		}
+		if values+1 != len(all) {
+			return "a privilege"
+		}
+		return ""
+	}},
+	{"POST", "/libpod/containers/create", []func() any{func() any { return new(podmanSpec) }}, missingOfPodman},
+	{"POST", "/libpod/pods/create", []func() any{func() any { return new(podmanSpec) }}, missingOfPodman},
+	{"POST", "/plugins/x/set", []func() any{func() any { return new([]string) }}, func(decoded any, all claimed) string {
+		for _, setting := range *decoded.(*[]string) {
+			if !all.privilege("plugin", "x "+setting) {
+				return "the setting " + setting
+			}
+		}
+		return ""
+	}},
+}
+
+// podmanSpec holds the fields of Podman's specgen.SpecGenerator that are looked
+// at here.
+type podmanSpec struct {
+	PortMappings []struct {
+		HostIP        string `json:"host_ip"`
+		ContainerPort uint16 `json:"container_port"`
+		HostPort      uint16 `json:"host_port"`
+		Range         uint16 `json:"range"`
+		Protocol      string `json:"protocol"`
+	} `json:"portmappings,omitempty"`
+	PublishExposedPorts *bool           `json:"publish_image_ports,omitempty"`
+	NetNS               podmanNamespace `json:"netns"`
+	PidNS               podmanNamespace `json:"pidns"`
+	Networks            map[string]struct{ Aliases []string }
+	Mounts              []struct {
+		Destination string   `json:"destination"`
+		Type        string   `json:"type,omitempty"`
+		Source      string   `json:"source,omitempty"`
+		Options     []string `json:"options,omitempty"`
+	} `json:"mounts,omitempty"`
+	Volumes []*struct {
+		Name, Dest string
+		Options    []string
+	} `json:"volumes,omitempty"`
+	Rootfs     string   `json:"rootfs,omitempty"`
+	Privileged *bool    `json:"privileged,omitempty"`
+	CapAdd     []string `json:"cap_add,omitempty"`
+	Devices    []struct {
+		Path string `json:"path"`
+	} `json:"devices,omitempty"`
+	Unmask []string `json:"unmask,omitempty"`
+}
+
+type podmanNamespace struct {
+	NSMode string `json:"nsmode,omitempty"`
+	Value  string `json:"value,omitempty"`
+}
+
+func missingOfPodman(decoded any, all claimed) string {
+	spec := decoded.(*podmanSpec)
+	for _, m := range spec.PortMappings {
+		if m.ContainerPort != 0 && !has(all, func(p policy.Port) bool { return p.Container == int(m.ContainerPort) && p.Bindable }) {
+			return "a port"
+		}
+	}
+	for _, m := range spec.Mounts {
+		if m.Type == "bind" && m.Source != "" && !all.mount(m.Source) {
+			return "the mount of " + m.Source
+		}
+	}
+	for _, v := range spec.Volumes {
+		if v != nil && v.Name != "" && !all.mount("/of/"+v.Name) {
+			return "the volume " + v.Name
+		}
+	}
+	for _, c := range spec.CapAdd {
+		name := strings.TrimPrefix(strings.ToUpper(c), "CAP_")
+		if name != "" && !slices.Contains(ordinary, name) && !all.privilege("cap", name) {
+			return "the capability " + c
+		}
+	}
+	for _, d := range spec.Devices {
+		if d.Path != "" && !all.privilege("device", d.Path) {
+			return "the device " + d.Path
+		}
+	}
+	for _, u := range spec.Unmask {
+		if u != "" && !all.privilege("security_opt", u) {
+			return "unmask " + u
+		}
+	}
+	for name := range spec.Networks {
+		if !slices.Contains([]string{"", "host", "default", "bridge", "none"}, name) && !all.network("macvlan") {
+			return "the network " + name
+		}
+	}
+	switch {
+	case spec.PublishExposedPorts != nil && *spec.PublishExposedPorts:
+		return "publish_image_ports"
+	case spec.NetNS.NSMode == "host" && !all.network("host"):
+		return "the host's network"
+	case spec.PidNS.NSMode == "host" && !all.privilege("pid", strings.TrimSuffix("host:"+spec.PidNS.Value, ":")):
+		return "the host's processes"
+	case spec.Privileged != nil && *spec.Privileged && !all.privilege("privileged", ""):
+		return "privileged"
+	case spec.Rootfs != "" && !all.mount(spec.Rootfs):
+		return "rootfs"
+	}
+	return ""
+}
+
+func missingOfNetwork(driver, scope string, options map[string]string, ipv6, ingress, from bool, all claimed) string {
+	const bridge = "com.docker.network.bridge."
+	mode, mode6 := options[bridge+"gateway_mode_ipv4"], options[bridge+"gateway_mode_ipv6"]
+	switch {
+	case !slices.Contains([]string{"", "bridge", "null", "none"}, driver) && !all.network(driver) && !all.network("plugin"):
+		return "the driver " + driver
+	case (mode == "routed" || mode6 == "routed" || from) && !all.network("routed"):
+		return "mode routed"
+	case (mode == "nat-unprotected" || mode6 == "nat-unprotected" || options[bridge+"trusted_host_interfaces"] != "") && !all.network("unprotected"):
+		return "mode nat-unprotected"
+	case options[bridge+"name"] != "" && !all.network("existing-bridge"):
+		return "the bridge"
+	case ipv6 && !all.network("ipv6"):
+		return "IPv6"
+	case (scope == "swarm" || ingress) && !all.network("swarm") && !all.network("overlay"):
+		return "the swarm"
+	}
+	return ""
+}
+
+func missingOfVolume(driver string, options map[string]string, cluster bool, all claimed) string {
+	switch {
+	case cluster && !all.privilege("volume_driver", "cluster"):
+		return "the cluster volume"
+	case driver != "" && driver != "local":
+		if !all.privilege("volume_driver", driver) {
+			return "the driver " + driver
+		}
+	case slices.Contains(strings.Split(options["o"], ","), "bind") && options["device"] != "" && !all.mount(options["device"]):
+		return "the folder " + options["device"]
+	}
+	return ""
+}
+
+func missingOfMount(kind, source, driver string, options map[string]string, all claimed) string {
+	switch {
+	case kind == "bind" && source != "" && !all.mount(source):
+		return "the mount of " + source
+	case kind == "volume" && source != "" && !all.mount("/of/"+source):
+		return "the volume " + source
+	case kind == "volume":
+		return missingOfVolume(driver, options, false, all)
+	}
+	return ""
+}
+
+func missingOfService(decoded any, all claimed) string {
+	type port struct {
+		target uint32
+		proto  string
+	}
+	var ports []port
+	var networks, capabilities, profiles []string
+	problem := ""
+	plugin := false
+	switch s := decoded.(type) {
+	case *dockerswarm.ServiceSpec:
+		if s.EndpointSpec != nil {
+			for _, p := range s.EndpointSpec.Ports {
+				ports = append(ports, port{p.TargetPort, string(p.Protocol)})
+			}
+		}
+		for _, n := range append(s.TaskTemplate.Networks, s.Networks...) {
+			networks = append(networks, n.Target)
+		}
+		plugin = s.TaskTemplate.PluginSpec != nil
+		if c := s.TaskTemplate.ContainerSpec; c != nil {
+			capabilities = c.CapabilityAdd
+			for _, m := range c.Mounts {
+				driver, options := "", map[string]string(nil)
+				if m.VolumeOptions != nil && m.VolumeOptions.DriverConfig != nil {
+					driver, options = m.VolumeOptions.DriverConfig.Name, m.VolumeOptions.DriverConfig.Options
+				}
+				if missing := missingOfMount(string(m.Type), m.Source, driver, options, all); missing != "" {
+					problem = missing
+				}
+			}
+			if p := c.Privileges; p != nil && p.Seccomp != nil {
+				profiles = append(profiles, "seccomp="+string(p.Seccomp.Mode))
+			}
+			if p := c.Privileges; p != nil && p.AppArmor != nil {
+				profiles = append(profiles, "apparmor="+string(p.AppArmor.Mode))
+			}
+		}
+	case *mobyswarm.ServiceSpec:
+		if s.EndpointSpec != nil {
+			for _, p := range s.EndpointSpec.Ports {
+				ports = append(ports, port{p.TargetPort, string(p.Protocol)})
+			}
+		}
+		for _, n := range s.TaskTemplate.Networks {
+			networks = append(networks, n.Target)
+		}
+		plugin = s.TaskTemplate.PluginSpec != nil
+		if c := s.TaskTemplate.ContainerSpec; c != nil {
+			capabilities = c.CapabilityAdd
+			for _, m := range c.Mounts {
+				driver, options := "", map[string]string(nil)
+				if m.VolumeOptions != nil && m.VolumeOptions.DriverConfig != nil {
+					driver, options = m.VolumeOptions.DriverConfig.Name, m.VolumeOptions.DriverConfig.Options
+				}
+				if missing := missingOfMount(string(m.Type), m.Source, driver, options, all); missing != "" {
+					problem = missing
+				}
+			}
+		}
+	}
+	if problem != "" {
+		return problem
+	}
+	for _, p := range ports {
+		protocol := strings.ToLower(p.proto)
+		if protocol == "" {
+			protocol = "tcp"
+		}
+		if !has(all, func(c policy.Port) bool {
+			return c.Container == int(p.target) && c.Protocol == protocol && !c.Bindable
+		}) {
+			return "a port"
+		}
+	}
+	for _, n := range networks {
+		switch {
+		case n == "host" && !all.network("host"):
+			return "the host's network"
+		case !slices.Contains([]string{"", "host", "default", "bridge", "none"}, n) && !all.network("macvlan"):
+			return "the network " + n
+		}
+	}
+	for _, c := range capabilities {
+		name := strings.TrimPrefix(strings.ToUpper(c), "CAP_")
+		if name != "" && !slices.Contains(ordinary, name) && !all.privilege("cap", name) {
+			return "the capability " + c
+		}
+	}
+	for _, p := range profiles {
+		if !strings.HasSuffix(p, "=") && !strings.HasSuffix(p, "=default") && !all.privilege("security_opt", p) {
+			return p
+		}
+	}
+	if plugin && !has(all, func(p policy.Privilege) bool { return p.Name == "plugin" }) {
+		return "the plugin"
+	}
+	return ""
+}
+
+func missingOfSwarm(decoded any, all claimed) string {
+	listen := reflect.ValueOf(decoded).Elem().FieldByName("ListenAddr").String()
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return ""
+	}
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return ""
+	}
+	if !has(all, func(p policy.Port) bool {
+		return p.Host == port && (p.IP == "" || p.IP == ip.Unmap().String()) && p.Bindable
+	}) {
+		return "the address " + listen
+	}
+	return ""
+}
+
+// No body of any endpoint asks an Engine for something without a claim, nor
+// does what is sent in its place. Ports that can be bound are bound.
+func FuzzNothingIsMissed(f *testing.F) {
+	for i, o := range oracles {
+		for _, body := range seeds(f, o.target) {
+			f.Add(uint8(i), body)
+		}
+	}
+	policies := []*policy.Policy{parsePolicy(f, open), parsePolicy(f, loopback)}
+	f.Fuzz(func(t *testing.T, which uint8, body []byte) {
+		nothingIsMissed(t, policies, oracles[int(which)%len(oracles)], body)
+	})
+}
+
+// The same, with bodies that have the form of Docker's types.
+func FuzzNothingOfTheTypesIsMissed(f *testing.F) {
+	for i := range oracles {
+		for seed := range uint64(32) {
+			f.Add(uint8(i), seed, seed)
+		}
+	}
+	policies := []*policy.Policy{parsePolicy(f, open), parsePolicy(f, loopback)}
+	f.Fuzz(func(t *testing.T, which uint8, one, two uint64) {
+		o := oracles[int(which)%len(oracles)]
+		r := odd{rand.New(rand.NewPCG(one, two))}
+		decoded := o.decoders[r.IntN(len(o.decoders))]()
+		nothingIsMissed(t, policies, o, []byte(r.value(reflect.TypeOf(decoded).Elem(), 0)))
+	})
+}
+
+func nothingIsMissed(t *testing.T, policies []*policy.Policy, o oracle, body []byte) {
+	for i, p := range policies {
+		r, err := applyHostile(t, p, o.method, o.target, body)
+		if err != nil {
+			return // nothing reaches the Engine
+		}
+		for _, decoder := range o.decoders {
+			decoded := decoder()
+			// Old Engines stop reading behind the first value.
+			if err := json.NewDecoder(bytes.NewReader(r.Body)).Decode(decoded); err != nil {
+				continue // the Engine refuses it
+			}
+			if i == 0 {
+				if missing := o.missing(decoded, r.Outcomes); missing != "" {
+					t.Errorf("%s %s %s: nobody claims %s (%T)\ngot %v", o.method, o.target, r.Body, missing, decoded, r.Outcomes)
+				}
+				continue
+			}
+			if spec, ok := decoded.(*podmanSpec); ok {
+				for _, m := range spec.PortMappings {
+					if ip, err := netip.ParseAddr(m.HostIP); (err != nil || !ip.IsLoopback()) && m.ContainerPort != 0 {
+						t.Errorf("%s: listens on %q", r.Body, m.HostIP)
+					}
+				}
+			}
+			request := reflect.Indirect(reflect.ValueOf(decoded))
+			if request.Kind() != reflect.Struct || !request.FieldByName("ListenAddr").IsValid() {
+				continue
+			}
+			listen := request.FieldByName("ListenAddr").String()
+			host, _, err := net.SplitHostPort(listen)
+			if err != nil {
+				continue // the Engine refuses it
+			}
+			if ip, err := netip.ParseAddr(host); err != nil || !ip.IsLoopback() {
+				t.Errorf("%s: listens on %q", r.Body, listen)
+			}
+		}
+	}
+}
+
+// odd writes bodies of Docker's types, in spellings that Engines accept and
+// nobody uses.
+type odd struct{ *rand.Rand }
+
+func (r odd) pick(of ...string) string { return of[r.IntN(len(of))] }
+
+func (r odd) value(of reflect.Type, depth int) string {
+	if depth > 8 || r.IntN(30) == 0 {
+		return "null"
+	}
+	switch of.Kind() {
+	case reflect.Pointer:
+		return r.value(of.Elem(), depth)
+	case reflect.Struct:
+		members := r.members(of, depth)
+		r.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
+		return "{" + strings.Join(members, r.pick(",", " ,\n")) + "}"
+	case reflect.Slice:
+		if of.Elem().Kind() == reflect.Uint8 {
+			return `"aGk="`
+		}
+		var all []string
+		for range r.IntN(3) {
+			all = append(all, r.value(of.Elem(), depth+1))
+		}
+		return "[" + strings.Join(all, ",") + "]"
+	case reflect.Map:
+		var all []string
+		for _, key := range []string{
+			"o", "device", "type", "com.docker.network.bridge.name", "com.docker.network.bridge.gateway_mode_ipv4",
+			"com.docker.network.bridge.gateway_mode_ipv6", "com.docker.network.bridge.trusted_host_interfaces", "a",
+		} {
+			if r.IntN(3) == 0 {
+				all = append(all, quote(key)+":"+r.value(of.Elem(), depth+1))
+			}
+		}
+		return "{" + strings.Join(all, ",") + "}"
+	case reflect.Bool:
+		return r.pick("true", "false")
+	case reflect.String:
+		return quote(r.pick("", "", "host", "bridge", "macvlan", "local", "bind", "volume", "/run", "routed", "nat-unprotected", "swarm", "rexray",
+			"0.0.0.0:2377", "127.0.0.1:2377", "[::1%lo]:1", "eth0:2377", "udp", "TCP", "CAP_SYS_ADMIN", "unconfined", "default", "none", "size=1,bind", "x"))
+	case reflect.Interface:
+		return r.pick("{}", "1", `"x"`)
+	}
+	return r.pick("0", "1", "80", "2377")
+}
+
+// members are some of a struct's fields, those of embedded ones too.
+func (r odd) members(of reflect.Type, depth int) []string {
+	var all []string
+	for i := range of.NumField() {
+		field := of.Field(i)
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if field.Anonymous && name == "" {
+			inner := field.Type
+			if inner.Kind() == reflect.Pointer {
+				inner = inner.Elem()
+			}
+			if inner.Kind() == reflect.Struct {
+				all = append(all, r.members(inner, depth)...)
+				continue
+			}
+		}
+		if name == "-" || !field.IsExported() || r.IntN(2) == 0 {
+			continue
+		}
+		if name == "" {
+			name = field.Name
+		}
+		all = append(all, r.key(name)+r.pick(":", " : ")+r.value(field.Type, depth+1))
+		if r.IntN(60) == 0 {
+			all = append(all, r.key(name)+":"+r.value(field.Type, depth+1))
+		}
+	}
+	return all
+}
+
+func (r odd) key(name string) string {
+	switch r.IntN(10) {
+	case 0:
+		name = strings.ToLower(name)
+	case 1:
+		name = strings.ToUpper(name)
+	case 2:
+		name = strings.NewReplacer("s", "\u017f", "k", "\u212a").Replace(name)
+	case 3:
+		return fmt.Sprintf(`"\u%04x%s"`, name[0], name[1:])
+	}
+	return quote(name)
+}
+
+// seeds are the bodies that the case files send to an endpoint, and some that
+// are written to mislead.
+func seeds(f *testing.F, target string) [][]byte {
+	bodies := [][]byte{
+		nil,
+		[]byte(`null`),
+		[]byte(`{}`),
+		[]byte(`[]`),
+		[]byte(`{"Name":"a","name":"b"}`),
+		[]byte(`{"Driver":"macvlan","driver":null}`),
+		[]byte(`{"EndpointConfig":{"Network\u0049D":"x"},"Container":"c"}`),
+		[]byte(`{"DriverOpt\u017f":{"o":"bind","device":"/run"}}`),
+		[]byte(`{"TaskTemplate":{"ContainerSpec":{"Mounts":[{"Type":"bind","Source":"/run"}]}},"taskTemplate":{}}`),
+		[]byte(`{"ListenAddr":"0.0.0.0:2377"} {"ListenAddr":"127.0.0.1:2377"}`),
+	}
+	path, _, _ := strings.Cut(target, "?")
+	return append(bodies, fuzzBodies(f, path[strings.LastIndexByte(path, '/'):])...)
+}
