@@ -166,3 +166,29 @@ func TestAnUpgradeThatWasNotAskedForEndsTheConnection(t *testing.T) {
 	c.send(request + "early")
 	c.expect("HTTP/1.1 502 Bad Gateway\r\n")
 }
+
+func TestLongStreamsArriveWhole(t *testing.T) {
+	const size = 48 << 20
+	data := func() io.Reader { return io.LimitReader(&patterned{}, size) }
+	want := digest(t, data())
+	w := newWorld(t, func(e *peerEnd) {
+		e.expect(execStart)
+		e.send(switched)
+		io.Copy(e.UnixConn, data())
+		e.closeWrite()
+		if got := digest(t, e.in); got != want {
+			t.Errorf("the Engine got %s want %s", got, want)
+		}
+	})
+	for range 3 {
+		c := w.dial()
+		c.send(execStart)
+		c.expect(switched)
+		if got := digest(t, c.in); got != want {
+			t.Errorf("the client got %s want %s", got, want)
+		}
+		io.Copy(c.UnixConn, data())
+		c.closeWrite()
+		c.expectEnd()
+	}
+}
