@@ -88,8 +88,11 @@ func (c *checker) Exit(node hclsyntax.Node) hcl.Diagnostics {
 		case hclsyntax.OpEqual, hclsyntax.OpNotEqual:
 			c.equality(node)
 		case hclsyntax.OpLogicalAnd, hclsyntax.OpLogicalOr:
-			c.evaluate(node.LHS)
-			c.evaluate(node.RHS)
+			for _, side := range []hclsyntax.Expression{node.LHS, node.RHS} {
+				if !isLogical(side) { // whose own sides were evaluated
+					c.evaluate(side)
+				}
+			}
 		}
 	case *hclsyntax.ConditionalExpr:
 		c.evaluate(node.TrueResult)
@@ -111,6 +114,11 @@ func (c *checker) Exit(node hclsyntax.Node) hcl.Diagnostics {
 
 func isCatching(call *hclsyntax.FunctionCallExpr) bool {
 	return call.Name == "can" || call.Name == "try"
+}
+
+func isLogical(expr hclsyntax.Expression) bool {
+	binary, ok := expr.(*hclsyntax.BinaryOpExpr)
+	return ok && (binary.Op == hclsyntax.OpLogicalAnd || binary.Op == hclsyntax.OpLogicalOr)
 }
 
 // evaluate faults what HCL finds wrong with an expression. HCL leaves

@@ -79,15 +79,12 @@ func (l *loader) load() *Policy {
 	return p
 }
 
-// maxSource is how long a policy file may be, in bytes.
-const maxSource = 1 << 20
-
 // parse reads a file's syntax. It gives nil if that is broken: half a file is
 // full of mistakes that are none.
 func (l *loader) parse(f *source) *hclsyntax.Body {
-	if len(f.Src) > maxSource {
+	if diag := withinBounds(f); diag != nil {
 		l.partial = true
-		l.fault(hcl.Range{Filename: f.id, Start: start, End: start}, "File too long", "A policy file has at most %d bytes.", maxSource)
+		l.diags = append(l.diags, diag)
 		return nil
 	}
 	parsed, diags := hclsyntax.ParseConfig(f.Src, f.id, start)
