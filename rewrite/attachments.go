@@ -7,23 +7,31 @@ import (
 	"github.com/safesock/safesock/policy"
 )
 
-// networkMode claims what a container's NetworkMode leads to. Podman reads more
-// than names in it, as in "ns:/proc/1/ns/net", "pasta:-t,80:80", "a,b".
+// networkMode claims what a container's NetworkMode leads to.
 func (c *call) networkMode(mode value) {
-	name := mode.text()
-	kind, rest, found := strings.Cut(name, ":")
-	switch {
-	case found && kind == "container":
-		c.joined(rest, mode)
-	case found:
-		c.attachment(policy.Network{Mode: kind, Name: name}, mode)
-	case strings.Contains(name, ","):
-		for _, each := range strings.Split(name, ",") {
-			c.attach(each, mode)
-		}
-	default:
-		c.attach(name, mode)
+	if name, found := strings.CutPrefix(mode.text(), "container:"); found {
+		c.joined(name, mode)
+		return
 	}
+	c.attachMode(mode.text(), mode)
+}
+
+// attachMode claims the networks of a NetworkMode that joins no container.
+// Podman reads more than a name in it: "ns:/proc/1/ns/net", "pasta:-t,80:80",
+// "lan:ip=10.0.0.7", "a,b".
+func (c *call) attachMode(mode string, at value) {
+	switch kind, _, found := strings.Cut(mode, ":"); {
+	case found && slices.Contains([]string{"ns", "pasta", "slirp4netns", "pod"}, kind):
+		c.attachment(policy.Network{Mode: kind, Name: mode}, at)
+		return
+	case found:
+		c.attach(kind, at)
+	case strings.Contains(mode, ","):
+		for _, name := range strings.Split(mode, ",") {
+			c.attach(name, at)
+		}
+	}
+	c.attach(mode, at)
 }
 
 // attach claims what a network gives to a container, by what the Engine says
@@ -85,10 +93,8 @@ func (c *call) containerNetworks(x, at value, depth int) {
 		c.containerNetworks(next, at, depth+1)
 		return
 	}
-	if kind, _, found := strings.Cut(mode, ":"); found {
-		c.attachment(policy.Network{Mode: kind, Name: mode}, at)
-	} else if mode == "host" {
-		c.attach(mode, at)
+	if mode == "host" || strings.Contains(mode, ":") {
+		c.attachMode(mode, at)
 	}
 	listed := false
 	for name, endpoint := range x.field("NetworkSettings").field("Networks").members() {

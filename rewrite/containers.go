@@ -167,3 +167,13 @@ func (c *call) inspect(name string) value {
 }
 
 func containerPath(name string) string { return "/containers/" + url.PathEscape(name) + "/json" }
+
+// podman tells whether the Engine is Podman.
+func (c *call) podman() bool {
+	for part := range c.engine("/version").field("Components").items() {
+		if part.field("Name").text() == "Podman Engine" {
+			return true
+		}
+	}
+	return false
+}

@@ -401,7 +401,9 @@ func oddBody(r *rand.Rand) string {
 		field("PortBindings", ports(func() string { return pick("null", list(4, binding), list(4, binding)) })),
 		field("PublishAllPorts", flag),
 		field("NetworkMode", of("host", "default", "lan", "container:box", "container:gone", "1a4", "Host", "")),
-		field("Binds", func() string { return list(4, of("/srv:/srv", "/run/docker.sock:/s:ro", "etc:/e", "//etc:/x", "/anon")) }),
+		field("Binds", func() string {
+			return list(4, of("/srv:/srv", "/run/docker.sock:/s:ro", "etc:/e", "//etc:/x", "/anon"))
+		}),
 		field("Mounts", func() string { return list(3, mounts) }),
 		field("VolumesFrom", func() string { return list(3, of("box:ro", "gone")) }),
 		field("Privileged", flag),

@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"net/http"
 	"net/url"
 	"path"
 	"strings"
@@ -86,6 +87,10 @@ func (c *call) spec(at value, text string, editable bool) {
 	readOnly := false
 	for _, option := range strings.Split(mode, ",") {
 		readOnly = readOnly || option == "ro" || option == "readonly"
+		// Podman's overlay volumes keep what is written in these.
+		if name, dir, _ := strings.Cut(option, "="); name == "upperdir" || name == "workdir" {
+			c.bind(dir, target, false, at)
+		}
 	}
 	// Podman takes what begins with a dot for a path, too.
 	if !strings.HasPrefix(source, "/") && !strings.HasPrefix(source, ".") {
@@ -108,6 +113,7 @@ func (c *call) spec(at value, text string, editable bool) {
 // the same type.
 func (c *call) mounts(list value) {
 	for m := range list.items() {
+		c.mountTexts(m)
 		source, target := m.field("Source").text(), m.field("Target").text()
 		readOnly := m.field("ReadOnly").flag()
 		switch kind := m.field("Type").text(); kind {
@@ -124,6 +130,19 @@ func (c *call) mounts(list value) {
 				c.set(m, "Source", quote(c.Listen))
 				return rewritten(m, func(copied *call) { copied.set(m, "Source", quote(c.Listen)) })
 			}
+		}
+	}
+}
+
+// mountTexts refuses texts of a mount that Podman takes apart: it makes the
+// mount an option of its command line, as in "type=bind,source=/a,target=/b".
+func (c *call) mountTexts(m value) {
+	for _, text := range []value{
+		m.field("Type"), m.field("Source"), m.field("Target"), m.field("Consistency"),
+		m.field("BindOptions").field("Propagation"), m.field("VolumeOptions").field("Subpath"),
+	} {
+		if strings.ContainsAny(text.text(), ",\"\n") && c.podman() {
+			c.refuse(http.StatusBadRequest, "%s: Podman takes what follows a comma or a quote for other options of the mount", text.pointer())
 		}
 	}
 }

@@ -33,6 +33,14 @@ func (c *call) privileges(host value) {
 		c.claim(policy.Privilege{Name: "annotation", Value: key}, m)
 	}
 	c.volumeDriver(host)
+	// Podman writes the log to a path of the host, and Docker knows no such
+	// option.
+	c.plain("log_path", host.field("LogConfig").field("Config").field("path"))
+	// The docker command writes the container's id itself, Podman's server does
+	// it for its clients.
+	if file := host.field("ContainerIDFile"); c.held == "" && file.text() != "" && c.podman() {
+		c.plain("container_id_file", file)
+	}
 }
 
 // plain claims a text that asks for something if it is not empty.

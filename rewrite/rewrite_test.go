@@ -1,0 +1,111 @@
+package rewrite
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/safesock/safesock/policy"
+)
+
+func TestWarningsAreAddedToAnswers(t *testing.T) {
+	create := testCall(t, "POST", "/containers/create", nil).Endpoint
+	start := testCall(t, "POST", "/containers/a/start", nil).Endpoint
+	warnings := []string{"safesock: a", `safesock: <"b">`}
+	for _, test := range []struct {
+		name     string
+		endpoint *Endpoint
+		answer   string
+		warnings []string
+		want     string
+	}{
+		{"empty list", create, `{"Id":"1","Warnings":[]}` + "\n", warnings, `{"Id":"1","Warnings":["safesock: a","safesock: <\"b\">"]}` + "\n"},
+		{"null", create, `{"Id":"1","Warnings":null}`, warnings, `{"Id":"1","Warnings":["safesock: a","safesock: <\"b\">"]}`},
+		{"absent", create, `{"Id":"1"}`, warnings, `{"Warnings":["safesock: a","safesock: <\"b\">"],"Id":"1"}`},
+		{"a list with the Engine's own", create, `{ "Warnings" : [ "c" ], "Id":"1" }`, warnings[:1], `{ "Warnings" : ["safesock: a", "c" ], "Id":"1" }`},
+		{"an empty object", create, `{}`, warnings[:1], `{"Warnings":["safesock: a"]}`},
+		{"no warnings", create, `{"Id":"1"}`, nil, `{"Id":"1"}`},
+		{"no JSON", create, `created`, warnings, `created`},
+		{"a list", create, `[]`, warnings, `[]`},
+		{"no list", create, `{"Warnings":"c"}`, warnings, `{"Warnings":"c"}`},
+		{"warnings twice", create, `{"Warnings":[],"warnings":[]}`, warnings, `{"Warnings":[],"warnings":[]}`},
+		{"an endpoint without a place for them", start, `{"Warnings":[]}`, warnings, `{"Warnings":[]}`},
+		{"no endpoint", nil, `{"Warnings":[]}`, warnings, `{"Warnings":[]}`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := string(Warn(test.endpoint, []byte(test.answer), test.warnings)); got != test.want {
+				t.Errorf("got  %s\nwant %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestQuestionsOfACallAreAskedTogether(t *testing.T) {
+	c := testCall(t, "POST", "/containers/create", []byte(`{"Image":"web:1","HostConfig":{
+		"PublishAllPorts":true,"NetworkMode":"shop","Binds":["data:/d","/srv:/srv","/srv:/again"],
+		"VolumesFrom":["box"],"PidMode":"container:web"}}`))
+	got, err := Apply((&world{}).parse(t), c)
+	want := Result{Ask: []Question{
+		{AboutEngine, "/images/web:1/json"},
+		{AboutEngine, "/networks/shop"},
+		{AboutEngine, "/volumes/data"},
+		{AboutPath, "/srv"},
+		{AboutEngine, "/containers/box/json"},
+		{AboutEngine, "/containers/web/json"},
+	}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %v, %v\nwant %v", got, err, want)
+	}
+}
+
+func TestQuestionWithoutAnAnswerRefuses(t *testing.T) {
+	c := testCall(t, "POST", "/containers/create", []byte(`{"HostConfig":{"NetworkMode":"shop"}}`))
+	c.Answers[Question{AboutEngine, "/networks/shop"}] = Answer{Err: "the Engine is away"}
+	_, err := Apply((&world{}).parse(t), c)
+	want := &Refusal{502, "safesock: engine /networks/shop: the Engine is away"}
+	if !reflect.DeepEqual(err, want) {
+		t.Errorf("got %v, want %v", err, want)
+	}
+
+	// A policy that only observes forwards all the same, and tells.
+	r, err := Apply((&world{policy: `mode = "observe"`}).parse(t), c)
+	told := Outcome{Claim: policy.API{}, Decision: policy.Decision{Reason: "engine /networks/shop: the Engine is away"}}
+	if err != nil || !reflect.DeepEqual(r.Outcomes, []Outcome{told}) || &r.Body[0] != &c.Body[0] {
+		t.Errorf("got %v, %v, want %v", r, err, told)
+	}
+}
+
+func TestCallThatIsNotInterceptedIsDecidedAsACall(t *testing.T) {
+	w := &world{policy: `api "no events" {
+  when   = call.path == "/events"
+  action = "deny"
+}`}
+	for target, want := range map[string]string{
+		"/v1.41/events": `safesock: GET /events may not be made (api "no events", own.hcl:1)`,
+		"/v1.41/info":   "",
+	} {
+		_, err := Apply(w.parse(t), testCall(t, "GET", target, nil))
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", target, got, want)
+		}
+	}
+}
+
+func TestNestingAsDeepAsTheEngineFollows(t *testing.T) {
+	nested := func(depth int) []byte {
+		return []byte(`{"x":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `,"HostConfig":{}}`)
+	}
+	p := (&world{}).parse(t)
+	if _, err := Apply(p, testCall(t, "POST", "/containers/create", nested(9000))); err != nil {
+		t.Errorf("9000: %v", err)
+	}
+	_, err := Apply(p, testCall(t, "POST", "/containers/create", nested(10000)))
+	want := &Refusal{400, "safesock: the body: the JSON is nested 10000 deep or deeper"}
+	if !reflect.DeepEqual(err, want) {
+		t.Errorf("10000: got %v, want %v", err, want)
+	}
+}
