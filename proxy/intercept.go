@@ -58,7 +58,7 @@ func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (o
 		Client:    c.peer.client(),
 		Time:      time.Now(),
 		Interface: interfaceAddrs,
-		Upstream:  c.server.Upstream,
+		Upstream:  c.server.guarded,
 		Listen:    c.server.Listen,
 	}
 	result, refusal := c.server.apply(p, call)

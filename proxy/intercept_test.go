@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -62,6 +63,23 @@ func TestAnOpenPortIsBoundAndTold(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTheEnginesSocketIsKnownBehindLinks(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "link.sock")
+	var w *world
+	w = newWorld(t, func(e *peerEnd) {
+		e.expect(create(`{"HostConfig":{"Binds":["` + w.socket + `:/var/run/docker.sock:ro"]}}`))
+		e.send(answer("201 Created", created))
+	}, func(s *Server) {
+		if err := os.Symlink(s.Upstream, link); err != nil {
+			t.Fatal(err)
+		}
+		s.Upstream = link
+	})
+	c := w.dial()
+	c.send(create(`{"HostConfig":{"Binds":["` + w.engine + `:/var/run/docker.sock:ro"]}}`))
+	c.expect("HTTP/1.1 201 Created\r\n")
 }
 
 func TestACallThatNeedsNoEditGoesAsItCame(t *testing.T) {

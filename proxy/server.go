@@ -25,6 +25,7 @@ type Server struct {
 	Drain     time.Duration // how long open exchanges may take once the context is done; 0 means 10 s
 
 	policy   atomic.Pointer[policy.Policy]
+	guarded  string // Upstream without symbolic links
 	engine   *http.Client
 	draining atomic.Bool
 
@@ -38,6 +39,10 @@ func (s *Server) SetPolicy(p *policy.Policy) { s.policy.Store(p) }
 // Serve accepts clients until the context is done, lets open exchanges end,
 // and closes the listener. What outlasts Drain is cut, and logged.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	var err error
+	if s.guarded, _, err = resolve(s.Upstream); err != nil {
+		return err
+	}
 	s.engine = engineClient(s.Upstream)
 	defer s.engine.CloseIdleConnections()
 	s.connections = map[*connection]struct{}{}
@@ -53,7 +58,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			return nil
 		}
 	})
-	err := listening.Wait()
+	err = listening.Wait()
 	s.drain(&clients)
 	if ctx.Err() != nil && errors.Is(err, net.ErrClosed) {
 		return nil
