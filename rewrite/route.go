@@ -240,9 +240,6 @@ func number(part string) int {
 	if part == "" {
 		return 0 // without the error, which costs an allocation
 	}
-	n, err := strconv.Atoi(part)
-	if err != nil {
-		return 0
-	}
+	n, _ := strconv.Atoi(part) // too large a number is the largest
 	return n
 }

@@ -2,13 +2,18 @@ package rewrite
 
 import (
 	"bufio"
+	"maps"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gorilla/mux"
 )
 
 var variable = regexp.MustCompile(`\{[^}]*\}`)
@@ -196,6 +201,102 @@ func TestRoute(t *testing.T) {
 	}
 }
 
+// routers are the routers of the engines, made of the stored lists as moby and
+// Podman make theirs. A route's name is its shortened form.
+func routers(t testing.TB) map[string]*mux.Router {
+	t.Helper()
+	files, _ := filepath.Glob("testdata/routes/*.txt")
+	all := map[string]*mux.Router{}
+	for _, name := range files {
+		src, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		router, version := mux.NewRouter(), "/v{version:[0-9.]+}"
+		if strings.HasPrefix(filepath.Base(name), "podman") {
+			router, version = router.UseEncodedPath(), "/v{version:[0-9][0-9A-Za-z.-]*}"
+		}
+		for _, line := range strings.Split(string(src), "\n") {
+			method, path, ok := strings.Cut(line, " ")
+			path, _, _ = strings.Cut(path, "?")
+			if !ok || method == "#" {
+				continue
+			}
+			for _, prefix := range []string{version, ""} {
+				route := router.Path(prefix + path).Name(shortened(method, path))
+				if method != "ANY" {
+					route.Methods(method)
+				}
+			}
+		}
+		all[filepath.Base(name)] = router
+	}
+	return all
+}
+
+// Whatever an engine's own router takes for an endpoint is that endpoint, and
+// what it takes for a reviewed route is known. What it answers with a redirect
+// or not at all may be anything.
+func FuzzRoute(f *testing.F) {
+	for _, method := range []string{"GET", "POST", "PUT", "DELETE"} {
+		for route := range lists(f) {
+			_, path, _ := strings.Cut(route, " ")
+			path = strings.ReplaceAll(path, "{}", "a")
+			f.Add(method, path)
+			f.Add(method, "/v1.41"+path)
+		}
+	}
+	for _, path := range []string{
+		"/containers/%63reate", "/containers%2Fcreate", "/%76%31.41/containers/create", "/v1.41/./containers/create", "/containers//start",
+		"/containers/a%2Fb/start", "/containers/a%0Ab/start", "/containers/..%2Fa/start", "/exec/a%2F..%2Fb/start", "/libpod/pods/a%2Fb/start",
+		"http://x/containers/create", "/containers/create/", "/v.1/containers/create", "/v5.0.0-rc1/libpod/build", "/services/a%2fupdate",
+		"/containers/exec/start", "/containers/a/checkpoints/b", "/networks/create/connect", "/plugins/pull/enable", "/images/create/push",
+	} {
+		f.Add("POST", path)
+		f.Add("DELETE", path)
+	}
+	all := routers(f)
+	endpoints := map[string]string{}
+	for _, e := range Endpoints {
+		endpoints[shortened(e.Method, e.Path)] = e.Name
+	}
+	f.Fuzz(func(t *testing.T, method, target string) {
+		u, err := url.ParseRequestURI(target)
+		if err != nil {
+			return
+		}
+		got, err := Route(method, u)
+		if err != nil {
+			return // nothing reaches the Engine
+		}
+		for name, router := range all {
+			path := u.Path
+			if strings.HasPrefix(name, "podman") {
+				path = u.EscapedPath()
+			}
+			var match mux.RouteMatch
+			if cleanPath(path) != path || !router.Match(&http.Request{Method: method, URL: u}, &match) || match.MatchErr != nil {
+				continue
+			}
+			route := match.Route.GetName()
+			want := endpoints[route]
+			if strings.Contains(route, "/libpod/manifests/") {
+				continue // whose routes depend on the version
+			}
+			switch {
+			case want != "" && (got.Endpoint == nil || got.Endpoint.Name != want):
+				t.Errorf("%s: %s %s is %s, got %+v", name, method, target, route, got)
+			case want == "" && !got.Known && !olderThan(newestEngine, got.Version):
+				t.Errorf("%s: %s %s is %s, which was reviewed, got %+v", name, method, target, route, got)
+			}
+			delete(match.Vars, "version")
+			if names := slices.Sorted(maps.Values(match.Vars)); want != "" && !strings.Contains(path, "%") && !slices.Equal(slices.Sorted(maps.Values(got.Vars)), names) {
+				t.Errorf("%s: %s %s names %q, got %q", name, method, target, names, got.Vars)
+			}
+		}
+	})
+}
+
 func TestVersionsCompareByNumber(t *testing.T) {
 	for _, c := range []struct {
 		version, than string
@@ -210,6 +311,7 @@ func TestVersionsCompareByNumber(t *testing.T) {
 		{"2", "1.24", false},
 		{"x", "1.24", true},
 		{"5.8.2", "6.0.0", true},
+		{"1.99999999999999999999", "1.56", false},
 	} {
 		if got := olderThan(c.version, c.than); got != c.want {
 			t.Errorf("olderThan(%q, %q): got %v, want %v", c.version, c.than, got, c.want)
