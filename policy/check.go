@@ -87,6 +87,9 @@ func (c *checker) Exit(node hclsyntax.Node) hcl.Diagnostics {
 		switch node.Op {
 		case hclsyntax.OpEqual, hclsyntax.OpNotEqual:
 			c.equality(node)
+		case hclsyntax.OpLessThan, hclsyntax.OpLessThanOrEqual, hclsyntax.OpGreaterThan, hclsyntax.OpGreaterThanOrEqual:
+			c.order(node.LHS)
+			c.order(node.RHS)
 		case hclsyntax.OpLogicalAnd, hclsyntax.OpLogicalOr:
 			for _, side := range []hclsyntax.Expression{node.LHS, node.RHS} {
 				if !isLogical(side) { // whose own sides were evaluated

@@ -41,6 +41,19 @@ func (c *checker) equality(node *hclsyntax.BinaryOpExpr) {
 	c.possible(node.RHS, left, node.LHS.Range())
 }
 
+// order warns of a text that is compared as a number.
+func (c *checker) order(expr hclsyntax.Expression) {
+	object, attr, ok := c.attributeOf(expr)
+	if !ok || c.quiet > 0 || attr.Type() != "string" {
+		return
+	}
+	instead := fmt.Sprintf("Write try(tonumber(%s.%s), 0).", object, attr.Name)
+	if attr.Name == "version" {
+		instead = "As numbers, 1.9 is greater than 1.24, too. Use call.known."
+	}
+	c.warn(expr.Range(), "String compared as a number", "Where %s.%s is no number this fails, and the rule denies. %s", object, attr.Name, instead)
+}
+
 // comparable tells whether values of two types can be equal.
 func comparable(a, b cty.Type) bool {
 	return a.HasDynamicTypes() || b.HasDynamicTypes() || a.Equals(b)

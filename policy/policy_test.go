@@ -1,8 +1,11 @@
 package policy_test
 
 import (
+	"errors"
 	"net/netip"
 	"reflect"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/safesock/safesock"
@@ -21,26 +24,160 @@ func parse(t testing.TB, src string) *policy.Policy {
 	return p
 }
 
-func TestBuiltinPolicyDecides(t *testing.T) {
-	p := parse(t, "")
-	rule := func(kind policy.Kind, name string) policy.Rule {
-		for _, r := range p.Rules() {
-			if r.Kind == kind && r.Name == name {
-				return r
-			}
-		}
-		t.Errorf("no rule %s %q", kind, name)
-		return policy.Rule{}
-	}
+func TestUsersRulesAreTriedBeforeTheBuiltInOnes(t *testing.T) {
+	p := parse(t, `
+port "databases" {
+  when    = port.container == 5432
+  action  = "bind"
+  to      = ["127.0.0.1", "192.0.2.7"]
+  message = "port ${port.container} stays here"
+}
+`)
+	builtin := p.Rules()[1:]
 	for _, test := range []struct {
 		claim policy.Claim
 		want  policy.Decision
 	}{
-		{policy.Port{Container: 80, Protocol: "tcp", Host: "8080", Bindable: true}, policy.Decision{
-			Action: policy.Bind, To: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, Rule: rule("port", "unset goes to loopback")}},
+		{policy.Port{Container: 5432, Protocol: "tcp", IP: "0.0.0.0", Bindable: true}, policy.Decision{
+			Action:  policy.Bind,
+			To:      []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("192.0.2.7")},
+			Rule:    policy.Rule{Kind: policy.KindPort, Name: "databases", File: "user.hcl", Line: 2},
+			Message: "port 5432 stays here",
+		}},
+		{policy.Port{Container: 80, Protocol: "tcp", Bindable: true}, policy.Decision{
+			Action: policy.Bind,
+			To:     []netip.Addr{netip.MustParseAddr("127.0.0.1")},
+			Rule:   builtin[1],
+		}},
 	} {
 		if got := p.Decide(&policy.Call{}, test.claim); !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%+v:\n got %+v\nwant %+v", test.claim, got, test.want)
 		}
+	}
+}
+
+func TestClaimsOfUnknownTypesAreDenied(t *testing.T) {
+	p := parse(t, "port \"all\" {\n action = \"allow\"\n}\n")
+	for _, claim := range []policy.Claim{nil, &policy.Port{Container: 80, Bindable: true}} {
+		if got := p.Decide(&policy.Call{}, claim); got.Action != policy.Deny || got.Rule != (policy.Rule{}) || got.Reason == "" {
+			t.Errorf("%T: got %+v", claim, got)
+		}
+	}
+}
+
+func TestMistakesAreValuesToo(t *testing.T) {
+	_, err := policy.Parse(policy.File{Name: "p.hcl", Src: []byte("port \"x\" {\n  action = \"dney\"\n}\n")})
+	var got *policy.Diagnostics
+	if !errors.As(err, &got) {
+		t.Fatalf("%T is no *Diagnostics", err)
+	}
+	want := &policy.Diagnostics{List: []policy.Diagnostic{{
+		Summary: "Unsupported action",
+		Detail:  `There is no action "dney". Did you mean "deny"? The actions of port are allow, warn, bind and deny.`,
+		File:    "p.hcl", Line: 2, Column: 12,
+		Text: `Error: Unsupported action
+
+  on p.hcl line 2, in port "x":
+   2:   action = "dney"
+                 ^^^^^^
+
+There is no action "dney". Did you mean "deny"? The actions of port are allow, warn, bind and deny.
+`,
+	}}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+// TestManyGoroutinesDecideAtOnce is of use with -race.
+func TestManyGoroutinesDecideAtOnce(t *testing.T) {
+	p := parse(t, `
+locals {
+  tiers = values(container.labels)[*]
+}
+port "x" {
+  when   = contains(local.tiers, "edge") && length(client.groups[*]) == 2 && can(regex(container.name, "web"))
+  action = "bind"
+  to     = ["127.0.0.1", interface("lo")]
+}
+`)
+	call := *someCalls[1]
+	call.Container.Labels = map[string]string{"tier": "edge"}
+	claim := policy.Port{Container: 80, Bindable: true}
+	want := p.Decide(&call, claim)
+	if want.Action != policy.Bind {
+		t.Fatalf("%+v", want)
+	}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 50 {
+				if got := p.Decide(&call, claim); !reflect.DeepEqual(got, want) {
+					t.Errorf("got %+v want %+v", got, want)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// comments is the text of the built-in policy's comments, which are the
+// language's reference.
+func comments() string {
+	var b strings.Builder
+	for line := range strings.Lines(string(safesock.Policy)) {
+		if text, ok := strings.CutPrefix(line, "#"); ok {
+			b.WriteString(text)
+		}
+	}
+	return b.String()
+}
+
+func TestReferenceNamesWhatThereIs(t *testing.T) {
+	words := map[string]bool{}
+	for _, word := range strings.FieldsFunc(comments(), func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }) {
+		words[word] = true
+	}
+	var names []string
+	for _, settings := range [][]policy.Setting{policy.Schema.Settings, policy.Schema.Rule} {
+		for _, s := range settings {
+			names = append(names, s.Name)
+		}
+	}
+	for _, k := range policy.Schema.Kinds {
+		names = append(names, string(k.Kind))
+		for _, a := range k.Attributes {
+			names = append(names, a.Name)
+		}
+		for _, a := range k.Actions {
+			names = append(names, a.String())
+		}
+	}
+	for _, o := range policy.Schema.Objects {
+		names = append(names, o.Name)
+		for _, a := range o.Attributes {
+			names = append(names, a.Name)
+		}
+	}
+	for _, name := range names {
+		if !words[name] {
+			t.Errorf("policy.hcl does not say what %q is", name)
+		}
+	}
+}
+
+func TestExamplesOfTheReferenceLoad(t *testing.T) {
+	found := 0
+	for _, paragraph := range strings.Split(comments(), "\n\n") {
+		if !strings.HasPrefix(paragraph, `   port "`) && !strings.HasPrefix(paragraph, "   mode ") {
+			continue
+		}
+		found++
+		if _, err := policy.Parse(policy.File{Name: "example.hcl", Src: []byte(paragraph)}, builtinFile); err != nil {
+			t.Errorf("%v", err)
+		}
+	}
+	if found != 3 {
+		t.Errorf("found %d examples, want 3", found)
 	}
 }
