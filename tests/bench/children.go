@@ -33,7 +33,8 @@ func serveReverseProxy(listen, upstream string) error {
 	})
 }
 
-// obey answers what the parent asks on standard input, one word a line.
+// obey answers what the parent asks on standard input, one line each, and ends
+// the process when the parent is gone.
 func obey(orders map[string]func() string) {
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
@@ -46,4 +47,5 @@ func obey(orders map[string]func() string) {
 			fmt.Println("?")
 		}
 	}
+	os.Exit(0)
 }

@@ -102,13 +102,14 @@ func (s *stream) send(method, target, headers string, status int) error {
 	return err
 }
 
-// attach becomes the raw stream of a container of the stub engine.
-func attach(socket, container string, bytes int64) (*stream, error) {
+// attach becomes the raw stream of a container of the stub engine, which
+// knows what is at work in it from the call.
+func attach(socket, container, run string, bytes int64) (*stream, error) {
 	s, err := dial(socket)
 	if err != nil {
 		return nil, err
 	}
-	target := fmt.Sprintf("/v1.51/containers/%s/attach?bytes=%d&stdin=1&stdout=1&stream=1", container, bytes)
+	target := fmt.Sprintf("/v1.51/containers/%s/attach?stdin=1&stdout=1&stream=1&run=%s&bytes=%d", container, run, bytes)
 	err = s.send("POST", target, "Content-Length: 0\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n", http.StatusSwitchingProtocols)
 	if err != nil {
 		s.Close()

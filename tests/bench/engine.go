@@ -93,9 +93,9 @@ func events(w http.ResponseWriter, r *http.Request) {
 	<-r.Context().Done()
 }
 
-// attachContainer becomes the raw stream of a container, which is named after
-// what runs in it: "source" sends ?bytes=N, "sink" reads as many and sends
-// "ok", any other sends back what comes until that ends.
+// attachContainer becomes the raw stream of a container in which ?run= is at
+// work: "source" sends ?bytes=N, "sink" reads as many and sends "ok", "echo"
+// sends back what comes until that ends.
 func attachContainer(w http.ResponseWriter, r *http.Request) {
 	c, early, err := w.(http.Hijacker).Hijack()
 	if err != nil {
@@ -103,7 +103,7 @@ func attachContainer(w http.ResponseWriter, r *http.Request) {
 	}
 	defer c.Close()
 	fmt.Fprint(c, "HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
-	switch r.PathValue("name") {
+	switch r.URL.Query().Get("run") {
 	case "source":
 		sendZeros(c, wanted(r))
 	case "sink":

@@ -23,7 +23,7 @@ func leftovers(ctx context.Context, b *bench, c contestant) ([]float64, error) {
 		return values, err
 	}
 	defer p.stop()
-	opened, err := p.descriptors()
+	opened, err := settle(ctx, time.Second, 0, p.descriptors) // the start's own ping is leaving
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (b *bench) goroutinesLeft(ctx context.Context) (float64, error) {
 		return 0, err
 	}
 	defer p.stop()
-	before, err := p.goroutines()
+	before, err := settle(ctx, time.Second, 0, p.goroutines)
 	if err != nil {
 		return 0, err
 	}
@@ -103,7 +103,7 @@ func leaveDownload(socket string) error {
 // an error too.
 func attachMany(socket string, n int) (held []*stream, err error) {
 	for range n {
-		s, err := attach(socket, "echo", 0)
+		s, err := attach(socket, "web", "echo", 0)
 		if err != nil {
 			return held, err
 		}

@@ -22,6 +22,7 @@ type options struct {
 	binary string
 
 	profile string
+	growth  bool
 
 	as, listen, upstream, policy, audit string // of a child
 }
@@ -32,6 +33,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 9, "how often each measure is taken")
 	flag.StringVar(&o.binary, "safesock", "", "the safesock `binary` to measure (default: built from ./cmd/safesock)")
 	flag.StringVar(&o.profile, "profile", "", "`kind` of profile to leave of safesock under the measures, cpu or heap, instead of a table")
+	flag.BoolVar(&o.growth, "growth", false, "print how safesock grows with connections, bodies, ports and rules, instead of the table")
 	flag.StringVar(&o.as, "as", "", "be a process of the benchmark: engine, reverseproxy, safesock")
 	flag.StringVar(&o.listen, "listen", "", "with -as, the socket to make")
 	flag.StringVar(&o.upstream, "upstream", "", "with -as, the engine's socket")
@@ -64,6 +66,9 @@ func perform(ctx context.Context, o options) error {
 		return err
 	}
 	defer b.close()
+	if o.growth {
+		return b.grow(ctx)
+	}
 	chosen, err := choose(o.run)
 	if err != nil {
 		return err

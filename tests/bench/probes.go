@@ -257,7 +257,7 @@ func bulk(p *process, move func(*client) error) ([]float64, error) {
 
 // keystrokes measures how long an attached container's echo takes.
 func keystrokes(_ context.Context, p *process) ([]float64, error) {
-	s, err := attach(p.socket, "echo", 0)
+	s, err := attach(p.socket, "web", "echo", 0)
 	if err != nil {
 		return nil, err
 	}
@@ -274,7 +274,7 @@ func keystrokes(_ context.Context, p *process) ([]float64, error) {
 }
 
 func hijackDown(_ context.Context, p *process) ([]float64, error) {
-	s, err := attach(p.socket, "source", transfer)
+	s, err := attach(p.socket, "web", "source", transfer)
 	if err != nil {
 		return nil, err
 	}
@@ -288,7 +288,7 @@ func hijackDown(_ context.Context, p *process) ([]float64, error) {
 }
 
 func hijackUp(_ context.Context, p *process) ([]float64, error) {
-	s, err := attach(p.socket, "sink", transfer)
+	s, err := attach(p.socket, "web", "sink", transfer)
 	if err != nil {
 		return nil, err
 	}
