@@ -77,13 +77,12 @@ func (p *Policy) Observe() bool { return p.observe }
 // Filters tells whether an api rule may do anything but allow. If not, calls
 // that are not intercepted need not be decided.
 func (p *Policy) Filters() bool {
-	for _, r := range p.rules[KindAPI] {
-		if r.action != Allow || r.when != nil || !r.expires.IsZero() {
-			return true
-		}
-		return false
+	rules := p.rules[KindAPI]
+	if len(rules) == 0 {
+		return true // no rule decides: every call is denied
 	}
-	return true // no rule decides: every call is denied
+	first := rules[0]
+	return first.action != Allow || first.when != nil || !first.expires.IsZero()
 }
 
 // Rules gives every rule in the order in which they are tried, kind by kind.
