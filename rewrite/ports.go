@@ -62,8 +62,12 @@ func (c *call) portBindings(bindings value) {
 		p := &portList{list: list, texts: map[*claim]string{}}
 		port := portOf(key)
 		// An empty list is one binding without an address for Engines from 25.
+		// Podman shows one for a port of a container that is only exposed.
 		if list.orAbsent().empty() {
 			list.items()
+			if list.doc.name != "" && c.podman() {
+				continue
+			}
 			p.claims = append(p.claims, c.claim(port, list))
 		}
 		for binding := range list.items() {
