@@ -280,7 +280,7 @@ func (c *call) libpodPrivileges(spec value) {
 	c.anything("libpod", spec.field("log_configuration").field("path"), nil)
 	c.anything("device", spec.field("resource_limits").field("devices"), nil)
 	for key, m := range spec.field("annotations").members() {
-		if !strings.HasPrefix(key, "io.podman.") && !strings.HasPrefix(key, "io.container.") && !strings.HasPrefix(key, "org.opencontainers.") {
+		if !strings.HasPrefix(key, "io.podman.") { // what the podman command notes
 			c.claim(policy.Privilege{Name: "annotation", Value: key}, m)
 		}
 	}

@@ -97,7 +97,7 @@ func (c *call) reach(network, made value) {
 		{network.field("Scope"), network.field("Scope").text() == "swarm"},
 		{network.field("Ingress"), network.field("Ingress").flag()},
 	} {
-		if swarm.is && driver.text() != "overlay" {
+		if swarm.is && driver.text() != "overlay" && (driver.text() != "host" || !made.absent()) {
 			c.networkClaim(network, "swarm", swarm.field)
 		}
 	}

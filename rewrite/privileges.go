@@ -29,9 +29,7 @@ func (c *call) privileges(host value) {
 	c.plain("cgroup", host.field("Cgroup"))
 	c.securityOptions(host)
 	c.runtime(host.field("Runtime"))
-	for key, m := range host.field("Annotations").members() {
-		c.claim(policy.Privilege{Name: "annotation", Value: key}, m)
-	}
+	c.annotations(host.field("Annotations"))
 	c.volumeDriver(host)
 	// Podman writes the log to a path of the host, and Docker knows no such
 	// option.
@@ -42,6 +40,20 @@ func (c *call) privileges(host value) {
 		c.plain("container_id_file", file)
 	}
 }
+
+// annotations claims what runtimes are told by annotations. Podman notes things
+// of its own there, so that a container that exists has some that nobody asked
+// for.
+func (c *call) annotations(object value) {
+	for key, m := range object.members() {
+		if c.held != "" && slices.ContainsFunc(podmanNotes, func(note string) bool { return strings.HasPrefix(key, note) }) {
+			continue
+		}
+		c.claim(policy.Privilege{Name: "annotation", Value: key}, m)
+	}
+}
+
+var podmanNotes = []string{"io.podman.", "io.container.", "org.opencontainers.", "org.systemd.property."}
 
 // plain claims a text that asks for something if it is not empty.
 func (c *call) plain(name string, at value) {
