@@ -54,13 +54,26 @@ func newCall(c Call) *call {
 	return &call{Call: c, known: map[Question]Answer{}, sent: c.URL.RequestURI()}
 }
 
-// claim adds a claim that is made by a value.
+// Bounds on what one call costs. A claim of every TCP port there is stays below.
+const (
+	maxClaims    = 70_000
+	maxQuestions = 1_000
+)
+
+// claim adds a claim that is made by a value. A whole document is not shown:
+// it says much else, and what it says can be secret.
 func (c *call) claim(what policy.Claim, at value) *claim {
-	cl := &claim{Claim: what, at: at, before: at.raw(), held: c.held}
+	cl := &claim{Claim: what, at: at, held: c.held}
+	if at.i != 0 {
+		cl.before, cl.after = at.raw(), at.raw()
+	}
 	if at.doc == nil || at.doc.name == "" {
 		cl.pointer = at.pointer()
 	}
-	cl.after = cl.before
+	if len(c.claims) == maxClaims {
+		c.refuse(http.StatusRequestEntityTooLarge, "the call claims more than %d things", maxClaims)
+		return cl
+	}
 	c.claims = append(c.claims, cl)
 	return cl
 }
@@ -141,10 +154,12 @@ func (c *call) ask(about Subject, name string) (Answer, bool) {
 	if !ok {
 		a, ok = c.Answers[q]
 	}
+	if !ok && len(c.questions)+len(c.Answers) == maxQuestions {
+		c.refuse(http.StatusRequestEntityTooLarge, "the call names more than %d things that have to be looked up", maxQuestions)
+	} else if !ok && !slices.Contains(c.questions, q) {
+		c.questions = append(c.questions, q)
+	}
 	if !ok {
-		if !slices.Contains(c.questions, q) {
-			c.questions = append(c.questions, q)
-		}
 		return Answer{}, false
 	}
 	if a.Err != "" {

@@ -145,8 +145,8 @@ func containerUpdate(c *call) error {
 
 func containerCheckpoint(c *call) error {
 	c.container.Name = c.Vars["name"]
-	body := c.body()
-	c.claim(policy.Privilege{Name: "checkpoint", Value: body.field("CheckpointDir").text()}, body)
+	dir := c.body().field("CheckpointDir")
+	c.claim(policy.Privilege{Name: "checkpoint", Value: dir.text()}, dir)
 	return nil
 }
 

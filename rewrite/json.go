@@ -29,6 +29,7 @@ type node struct {
 	key, colon int32 // the bytes of the member's key, quotes included; both 0 in a list
 	parent     int32 // the node that holds it, -1 at the top
 	next       int32 // the first node behind it and all that it holds
+	place      int32 // how many are before it in the node that holds it
 }
 
 // maxDepth is how deep encoding/json follows nested values.
@@ -39,7 +40,7 @@ const maxDepth = 10000
 func scan(src []byte) ([]node, error) {
 	s := scanner{src: src, nodes: make([]node, 0, 16+len(src)/16)}
 	s.space()
-	if err := s.value(-1, 0, 0, true, 0); err != nil {
+	if err := s.value(node{parent: -1}, 0); err != nil {
 		return nil, err
 	}
 	s.space()
@@ -80,12 +81,14 @@ func (s *scanner) wrong() error {
 	return fmt.Errorf("not JSON: %q at byte %d", s.src[s.at], s.at)
 }
 
-func (s *scanner) value(parent, key, colon int32, bare bool, depth int) error {
+// value scans a value, of which the node tells where it is held.
+func (s *scanner) value(n node, depth int) error {
 	if depth >= maxDepth {
 		return fmt.Errorf("the JSON is nested %d deep or deeper", maxDepth)
 	}
 	i := int32(len(s.nodes))
-	s.nodes = append(s.nodes, node{kind: s.peek(), bare: bare, start: int32(s.at), key: key, colon: colon, parent: parent})
+	n.kind, n.start = s.peek(), int32(s.at)
+	s.nodes = append(s.nodes, n)
 	var err error
 	switch c := s.peek(); c {
 	case '{':
@@ -116,23 +119,23 @@ func (s *scanner) object(i int32, depth int) error {
 		s.at++
 		return nil
 	}
-	for {
+	for member := (node{parent: i}); ; member.place++ {
 		if s.peek() != '"' {
 			return s.wrong()
 		}
-		key := int32(s.at)
-		bare, err := s.text()
-		if err != nil {
+		var err error
+		member.key = int32(s.at)
+		if member.bare, err = s.text(); err != nil {
 			return err
 		}
-		colon := int32(s.at)
+		member.colon = int32(s.at)
 		s.space()
 		if s.peek() != ':' {
 			return s.wrong()
 		}
 		s.at++
 		s.space()
-		if err := s.value(i, key, colon, bare, depth+1); err != nil {
+		if err := s.value(member, depth+1); err != nil {
 			return err
 		}
 		s.space()
@@ -156,8 +159,8 @@ func (s *scanner) list(i int32, depth int) error {
 		s.at++
 		return nil
 	}
-	for {
-		if err := s.value(i, 0, 0, true, depth+1); err != nil {
+	for item := (node{parent: i}); ; item.place++ {
+		if err := s.value(item, depth+1); err != nil {
 			return err
 		}
 		s.space()
@@ -470,14 +473,7 @@ func (v value) pointer() string {
 	if parent.node().kind == '{' {
 		return parent.pointer() + "/" + pointerStep(v.key())
 	}
-	place := 0
-	for item := range parent.children() {
-		if item.i == v.i {
-			break
-		}
-		place++
-	}
-	return parent.pointer() + "/" + strconv.Itoa(place)
+	return parent.pointer() + "/" + strconv.Itoa(int(n.place))
 }
 
 var pointerStep = strings.NewReplacer("~", "~0", "/", "~1").Replace

@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -107,5 +108,31 @@ func TestNestingAsDeepAsTheEngineFollows(t *testing.T) {
 	want := &Refusal{400, "safesock: the body: the JSON is nested 10000 deep or deeper"}
 	if !reflect.DeepEqual(err, want) {
 		t.Errorf("10000: got %v, want %v", err, want)
+	}
+}
+
+func TestCostOfACallIsBounded(t *testing.T) {
+	list := func(n int, item string) string {
+		return "[" + strings.TrimSuffix(strings.Repeat(item+",", n), ",") + "]"
+	}
+	var volumes strings.Builder
+	for i := range maxQuestions + 1 {
+		volumes.WriteString(`"v` + strconv.Itoa(i) + `:/v",`)
+	}
+	p := (&world{}).parse(t)
+	for _, test := range []struct {
+		name, host string
+		want       error
+	}{
+		{"every port", `{"PortBindings":{"80/tcp":` + list(65536, `{"HostIp":"127.0.0.1","HostPort":"1"}`) + `}}`, nil},
+		{"bindings", `{"PortBindings":{"80/tcp":` + list(maxClaims+1, `null`) + `}}`, &Refusal{413, "safesock: the call claims more than 70000 things"}},
+		{"volumes", `{"Binds":[` + strings.TrimSuffix(volumes.String(), ",") + `]}`, &Refusal{413, "safesock: the call names more than 1000 things that have to be looked up"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := Apply(p, testCall(t, "POST", "/containers/create", []byte(`{"HostConfig":`+test.host+`}`)))
+			if test.want == nil && err != nil || test.want != nil && !reflect.DeepEqual(err, test.want) {
+				t.Errorf("got %v, want %v", err, test.want)
+			}
+		})
 	}
 }
