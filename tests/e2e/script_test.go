@@ -24,7 +24,8 @@ import (
 //	docker, compose1, compose2, buildx, node, python3, safesock, sh
 //	                       run on the machine; exec NAME does too, with & if need be
 //	serve [FLAG...]        starts safesock; the first word of a session that needs flags
-//	log                    prints what safesock has logged
+//	log, audit             print what safesock has logged, and its audit log
+//	end TERM|KILL          ends safesock with a signal
 //	reload                 makes safesock read its policy again, and prints what it says of it
 //	engine stop|start      ends or starts the Engine
 //	listens [ADDR...]      holds if these, like 127.0.0.1:80/tcp, are all that listens on the machine; port * is any
@@ -99,10 +100,13 @@ func holds(kind lab.Kind, cond string) (bool, error) {
 
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
-		"serve": serve, "log": log, "reload": reload, "engine": engine, "listens": listens, "reach": reach, "direct": direct,
+		"serve": serve, "log": log, "audit": audit, "end": end, "reload": reload,
+		"engine": engine, "listens": listens, "reach": reach, "direct": direct,
 	}
 	for _, name := range lab.Clients() {
-		cmds[name] = func(ts *testscript.TestScript, neg bool, args []string) { run(ts, neg, append([]string{name}, args...)) }
+		cmds[name] = func(ts *testscript.TestScript, neg bool, args []string) {
+			run(ts, neg, append([]string{name}, args...))
+		}
 	}
 	return cmds
 }
@@ -130,6 +134,25 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 func log(ts *testscript.TestScript, _ bool, _ []string) {
 	s := ts.Value("session").(*session)
 	fmt.Fprint(ts.Stdout(), s.safesock.Log(s.t))
+}
+
+func audit(ts *testscript.TestScript, _ bool, _ []string) {
+	s := ts.Value("session").(*session)
+	text, err := os.ReadFile(s.lab.Path(lab.AuditLog))
+	ts.Check(err)
+	ts.Stdout().Write(text)
+}
+
+func end(ts *testscript.TestScript, _ bool, args []string) {
+	s := ts.Value("session").(*session)
+	switch strings.Join(args, " ") {
+	case "TERM":
+		s.safesock.Stop(s.t, syscall.SIGTERM)
+	case "KILL":
+		s.safesock.Stop(s.t, syscall.SIGKILL)
+	default:
+		ts.Fatalf("usage: end TERM|KILL")
+	}
 }
 
 func reload(ts *testscript.TestScript, _ bool, _ []string) {

@@ -15,6 +15,7 @@
 # and the tests report what it says of itself.
 set -euo pipefail
 
+here=$(dirname "$(realpath "$0")")
 cache=${SAFESOCK_E2E_CACHE:-/var/cache/safesock-e2e}
 export DEBIAN_FRONTEND=noninteractive
 
@@ -91,11 +92,25 @@ make_root() {
 	mv "$new" "$root"
 }
 
+# dockerode as npm has it, for the node of bookworm. Its parts that need a
+# compiler are for connections over SSH.
+make_dockerode() {
+	local place=$cache/bookworm/opt/dockerode
+	if cmp -s "$here/dockerode/package-lock.json" "$place/installed"; then return; fi
+	echo "setup.sh: installing dockerode" >&2
+	rm -rf "$place"
+	mkdir -p "$place"
+	cp "$here"/dockerode/package*.json "$place"
+	npm ci --prefix "$place" --ignore-scripts --omit=optional --no-audit --no-fund >"$cache/dockerode.log" 2>&1 ||
+		die "npm could not install dockerode: $(tail -n 5 "$cache/dockerode.log")"
+	mv "$place/package-lock.json" "$place/installed"
+}
+
 [ "$(id -u)" = 0 ] || die "run it as root: it makes Debian roots"
 command -v apt-get >/dev/null || die "it needs a Debian: its engines and clients are Debian's packages"
 [ $# -gt 0 ] || set -- 20.10 26.1 28.5 podman-4.3 podman-5.4 podman-5.8
 
-suites=bookworm # the clients' own: Compose 1, docker-py, node
+suites='bookworm sid' # the clients' own: Compose 1, docker-py and node; Compose 2 and buildx
 for engine; do
 	suites+=" $(suite "$engine")" # a wrong name ends it here
 done
@@ -107,3 +122,4 @@ install_on_host
 for s in $(printf '%s\n' $suites | sort -u); do
 	make_root "$s"
 done
+make_dockerode

@@ -82,7 +82,13 @@ func (l *Lab) Import(t testing.TB, name string, changes ...string) {
 // returns what it printed. The test ends if it fails.
 func (l *Lab) Docker(t testing.TB, args ...string) string {
 	t.Helper()
-	cmd := l.Command("", append([]string{"docker", "--host", "unix://" + l.Kind.Socket}, args...)...)
+	return l.DockerAt(t, l.Kind.Socket, args...)
+}
+
+// DockerAt is Docker against another socket.
+func (l *Lab) DockerAt(t testing.TB, socket string, args ...string) string {
+	t.Helper()
+	cmd := l.Command("", append([]string{"docker", "--host", "unix://" + socket}, args...)...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -90,7 +90,7 @@ func removeCgroup(dir string) {
 const cgroup = "safesock-e2e"
 
 // programs are the commands built from this module, by package.
-var programs = []string{"./tests/e2e/web"}
+var programs = []string{"./cmd/safesock", "./tests/e2e/web"}
 
 func buildPrograms() error {
 	root, err := output("go", "list", "-m", "-f", "{{.Dir}}")
