@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/safesock/safesock/policy"
@@ -86,7 +87,7 @@ func (c *call) podmanBuild() {
 		{"sbom-purl-output", "libpod"},
 	} {
 		for _, text := range c.parameters(p.parameter) {
-			if text != "" && text != "null" && text != "[]" && text != "{}" {
+			if text != "" && text != "null" && text != "[]" && text != "{}" && !slices.Contains(podmanSeccomp, text) {
 				c.parameter(policy.Privilege{Name: p.privilege, Value: text}, p.parameter)
 			}
 		}

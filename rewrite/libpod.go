@@ -227,6 +227,9 @@ func (c *call) libpodMount(m value) {
 	}
 }
 
+// podmanSeccomp are where Podman has the profile that containers get anyway.
+var podmanSeccomp = []string{"/usr/share/containers/seccomp.json", "/etc/containers/seccomp.json"}
+
 // libpodPrivileges claims what reaches past the container.
 func (c *call) libpodPrivileges(spec value) {
 	if privileged := spec.field("privileged"); privileged.flag() {
@@ -267,7 +270,7 @@ func (c *call) libpodPrivileges(spec value) {
 		{"procfs_opts", "security_opt", nil},
 		{"apparmor_profile", "security_opt", []string{"containers-default"}},
 		{"seccomp_policy", "security_opt", []string{"default"}},
-		{"seccomp_profile_path", "security_opt", []string{"/usr/share/containers/seccomp.json", "/etc/containers/seccomp.json"}},
+		{"seccomp_profile_path", "security_opt", podmanSeccomp},
 		{"rootfs_propagation", "libpod", []string{"private", "rprivate"}},
 		{"base_hosts_file", "libpod", []string{"image", "none"}},
 		{"hostsFile", "libpod", nil},
@@ -280,7 +283,8 @@ func (c *call) libpodPrivileges(spec value) {
 	c.anything("libpod", spec.field("log_configuration").field("path"), nil)
 	c.anything("device", spec.field("resource_limits").field("devices"), nil)
 	for key, m := range spec.field("annotations").members() {
-		if !strings.HasPrefix(key, "io.podman.") { // what the podman command notes
+		// What the podman command notes for itself.
+		if !strings.HasPrefix(key, "io.podman.") && key != "io.kubernetes.cri-o.TTY" {
 			c.claim(policy.Privilege{Name: "annotation", Value: key}, m)
 		}
 	}
