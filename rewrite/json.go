@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -358,13 +359,21 @@ func (v value) members() iter.Seq2[string, value] {
 		if v.orAbsent().absent() || !v.is('{', "an object") {
 			return
 		}
-		seen := make(map[string]struct{}, 8)
+		var few [8]string // most objects need no map
+		var seen map[string]bool
 		for m := range v.children() {
-			key := m.key()
-			if _, twice := seen[key]; twice {
+			key, place := m.key(), int(m.node().place)
+			if seen[key] || slices.Contains(few[:min(place, len(few))], key) {
 				v.wrong(strconv.Quote(key) + " appears twice")
 			}
-			seen[key] = struct{}{}
+			if place < len(few) {
+				few[place] = key
+			} else {
+				if seen == nil {
+					seen = map[string]bool{}
+				}
+				seen[key] = true
+			}
 			if !yield(key, m) {
 				return
 			}

@@ -59,7 +59,7 @@ type portList struct {
 // portBindings claims each binding of a container's ports.
 func (c *call) portBindings(bindings value) {
 	for key, list := range bindings.members() {
-		p := &portList{list: list, texts: map[*claim]string{}}
+		p := &portList{list: list}
 		port := portOf(key)
 		// An empty list is one binding without an address for Engines from 25.
 		// Podman shows one for a port of a container that is only exposed.
@@ -101,7 +101,7 @@ func (p *portList) bind(c *call, cl *claim, to []netip.Addr) string {
 	host := c.sharedPort(port, to)
 	var texts []string
 	for _, ip := range to {
-		if !p.take(ip.String(), host) {
+		if len(p.claims)+len(to) > 2 && !p.take(ip.String(), host) {
 			continue
 		}
 		if cl.at == p.list || cl.at.orAbsent().absent() {
@@ -114,6 +114,9 @@ func (p *portList) bind(c *call, cl *claim, to []netip.Addr) string {
 				copied.set(cl.at, "HostPort", quote(host))
 			}
 		}))
+	}
+	if p.texts == nil {
+		p.texts = map[*claim]string{}
 	}
 	p.texts[cl] = strings.Join(texts, ",")
 	return p.texts[cl]
