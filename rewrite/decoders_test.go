@@ -3,7 +3,6 @@ package rewrite
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -259,97 +258,6 @@ var oracles = []oracle{
 	}},
 }
 
-// podmanSpec holds the fields of Podman's specgen.SpecGenerator that are looked
-// at here.
-type podmanSpec struct {
-	PortMappings []struct {
-		HostIP        string `json:"host_ip"`
-		ContainerPort uint16 `json:"container_port"`
-		HostPort      uint16 `json:"host_port"`
-		Range         uint16 `json:"range"`
-		Protocol      string `json:"protocol"`
-	} `json:"portmappings,omitempty"`
-	PublishExposedPorts *bool           `json:"publish_image_ports,omitempty"`
-	NetNS               podmanNamespace `json:"netns"`
-	PidNS               podmanNamespace `json:"pidns"`
-	Networks            map[string]struct{ Aliases []string }
-	Mounts              []struct {
-		Destination string   `json:"destination"`
-		Type        string   `json:"type,omitempty"`
-		Source      string   `json:"source,omitempty"`
-		Options     []string `json:"options,omitempty"`
-	} `json:"mounts,omitempty"`
-	Volumes []*struct {
-		Name, Dest string
-		Options    []string
-	} `json:"volumes,omitempty"`
-	Rootfs     string   `json:"rootfs,omitempty"`
-	Privileged *bool    `json:"privileged,omitempty"`
-	CapAdd     []string `json:"cap_add,omitempty"`
-	Devices    []struct {
-		Path string `json:"path"`
-	} `json:"devices,omitempty"`
-	Unmask []string `json:"unmask,omitempty"`
-}
-
-type podmanNamespace struct {
-	NSMode string `json:"nsmode,omitempty"`
-	Value  string `json:"value,omitempty"`
-}
-
-func missingOfPodman(decoded any, all claimed) string {
-	spec := decoded.(*podmanSpec)
-	for _, m := range spec.PortMappings {
-		if m.ContainerPort != 0 && !has(all, func(p policy.Port) bool { return p.Container == int(m.ContainerPort) && p.Bindable }) {
-			return "a port"
-		}
-	}
-	for _, m := range spec.Mounts {
-		if m.Type == "bind" && m.Source != "" && !all.mount(m.Source) {
-			return "the mount of " + m.Source
-		}
-	}
-	for _, v := range spec.Volumes {
-		if v != nil && v.Name != "" && !all.mount("/of/"+v.Name) {
-			return "the volume " + v.Name
-		}
-	}
-	for _, c := range spec.CapAdd {
-		name := strings.TrimPrefix(strings.ToUpper(c), "CAP_")
-		if name != "" && !slices.Contains(ordinary, name) && !all.privilege("cap", name) {
-			return "the capability " + c
-		}
-	}
-	for _, d := range spec.Devices {
-		if d.Path != "" && !all.privilege("device", d.Path) {
-			return "the device " + d.Path
-		}
-	}
-	for _, u := range spec.Unmask {
-		if u != "" && !all.privilege("security_opt", u) {
-			return "unmask " + u
-		}
-	}
-	for name := range spec.Networks {
-		if !slices.Contains([]string{"", "host", "default", "bridge", "none"}, name) && !all.network("macvlan") {
-			return "the network " + name
-		}
-	}
-	switch {
-	case spec.PublishExposedPorts != nil && *spec.PublishExposedPorts:
-		return "publish_image_ports"
-	case spec.NetNS.NSMode == "host" && !all.network("host"):
-		return "the host's network"
-	case spec.PidNS.NSMode == "host" && !all.privilege("pid", strings.TrimSuffix("host:"+spec.PidNS.Value, ":")):
-		return "the host's processes"
-	case spec.Privileged != nil && *spec.Privileged && !all.privilege("privileged", ""):
-		return "privileged"
-	case spec.Rootfs != "" && !all.mount(spec.Rootfs):
-		return "rootfs"
-	}
-	return ""
-}
-
 func missingOfNetwork(driver, scope string, options map[string]string, ipv6, ingress, from bool, all claimed) string {
 	const bridge = "com.docker.network.bridge."
 	mode, mode6 := options[bridge+"gateway_mode_ipv4"], options[bridge+"gateway_mode_ipv6"]
@@ -583,98 +491,6 @@ func nothingIsMissed(t *testing.T, policies []*policy.Policy, o oracle, body []b
 			}
 		}
 	}
-}
-
-// odd writes bodies of Docker's types, in spellings that Engines accept and
-// nobody uses.
-type odd struct{ *rand.Rand }
-
-func (r odd) pick(of ...string) string { return of[r.IntN(len(of))] }
-
-func (r odd) value(of reflect.Type, depth int) string {
-	if depth > 8 || r.IntN(30) == 0 {
-		return "null"
-	}
-	switch of.Kind() {
-	case reflect.Pointer:
-		return r.value(of.Elem(), depth)
-	case reflect.Struct:
-		members := r.members(of, depth)
-		r.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
-		return "{" + strings.Join(members, r.pick(",", " ,\n")) + "}"
-	case reflect.Slice:
-		if of.Elem().Kind() == reflect.Uint8 {
-			return `"aGk="`
-		}
-		var all []string
-		for range r.IntN(3) {
-			all = append(all, r.value(of.Elem(), depth+1))
-		}
-		return "[" + strings.Join(all, ",") + "]"
-	case reflect.Map:
-		var all []string
-		for _, key := range []string{
-			"o", "device", "type", "com.docker.network.bridge.name", "com.docker.network.bridge.gateway_mode_ipv4",
-			"com.docker.network.bridge.gateway_mode_ipv6", "com.docker.network.bridge.trusted_host_interfaces", "a",
-		} {
-			if r.IntN(3) == 0 {
-				all = append(all, quote(key)+":"+r.value(of.Elem(), depth+1))
-			}
-		}
-		return "{" + strings.Join(all, ",") + "}"
-	case reflect.Bool:
-		return r.pick("true", "false")
-	case reflect.String:
-		return quote(r.pick("", "", "host", "bridge", "macvlan", "local", "bind", "volume", "/run", "routed", "nat-unprotected", "swarm", "rexray",
-			"0.0.0.0:2377", "127.0.0.1:2377", "[::1%lo]:1", "eth0:2377", "udp", "TCP", "CAP_SYS_ADMIN", "unconfined", "default", "none", "size=1,bind", "x"))
-	case reflect.Interface:
-		return r.pick("{}", "1", `"x"`)
-	}
-	return r.pick("0", "1", "80", "2377")
-}
-
-// members are some of a struct's fields, those of embedded ones too.
-func (r odd) members(of reflect.Type, depth int) []string {
-	var all []string
-	for i := range of.NumField() {
-		field := of.Field(i)
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if field.Anonymous && name == "" {
-			inner := field.Type
-			if inner.Kind() == reflect.Pointer {
-				inner = inner.Elem()
-			}
-			if inner.Kind() == reflect.Struct {
-				all = append(all, r.members(inner, depth)...)
-				continue
-			}
-		}
-		if name == "-" || !field.IsExported() || r.IntN(2) == 0 {
-			continue
-		}
-		if name == "" {
-			name = field.Name
-		}
-		all = append(all, r.key(name)+r.pick(":", " : ")+r.value(field.Type, depth+1))
-		if r.IntN(60) == 0 {
-			all = append(all, r.key(name)+":"+r.value(field.Type, depth+1))
-		}
-	}
-	return all
-}
-
-func (r odd) key(name string) string {
-	switch r.IntN(10) {
-	case 0:
-		name = strings.ToLower(name)
-	case 1:
-		name = strings.ToUpper(name)
-	case 2:
-		name = strings.NewReplacer("s", "\u017f", "k", "\u212a").Replace(name)
-	case 3:
-		return fmt.Sprintf(`"\u%04x%s"`, name[0], name[1:])
-	}
-	return quote(name)
 }
 
 // seeds are the bodies that the case files send to an endpoint, and some that

@@ -115,17 +115,18 @@ func Apply(p *policy.Policy, c Call) (Result, error) {
 		return result, &Refusal{http.StatusInternalServerError, "safesock: " + err.Error()}
 	}
 	second := newCall(edited)
-	second.known = first.known
+	second.known, second.again = first.known, true
 	second.run(p)
 	if len(second.questions) > 0 {
 		return Result{Ask: second.questions}, nil
 	}
 	if second.refusal != nil {
-		return result, &Refusal{http.StatusInternalServerError, "safesock: the policy refuses what it makes of this call: " +
-			strings.TrimPrefix(second.refusal.Message, "safesock: ")}
+		return result, &Refusal{http.StatusInternalServerError, "safesock: the policy's rules do not agree: what " + first.changers() +
+			" made of this call is refused: " + strings.TrimPrefix(second.refusal.Message, "safesock: ")}
 	}
 	if second.changed() {
-		return result, &Refusal{http.StatusInternalServerError, "safesock: the policy would change again what it makes of this call; two of its rules do not agree"}
+		return result, &Refusal{http.StatusInternalServerError, "safesock: the policy's rules do not agree: what " + first.changers() +
+			" made of this call would be changed again by " + second.changers()}
 	}
 	result.Target, result.Body = first.sent, edited.Body
 	return result, nil
@@ -168,10 +169,46 @@ func (c *call) decide(p *policy.Policy) {
 	itself := &claim{Claim: policy.API{}, decision: rules.Decide(policy.API{})}
 	for _, cl := range c.claims {
 		cl.decision = rules.Decide(cl.Claim)
+		if c.again || cl.held != "" {
+			c.settle(rules, cl)
+		}
 	}
 	if itself.decision.Action != policy.Allow {
 		c.claims = append([]*claim{itself}, c.claims...)
 	}
+}
+
+// settle lets a claim that has been through the policy stay what a rule made
+// it: a port that is bound to every interface because it named no address
+// stays there, even if a later rule refuses those who ask for every interface.
+func (c *call) settle(rules *policy.Decider, cl *claim) {
+	if cl.decision.Action != policy.Deny && c.met(cl) {
+		return
+	}
+	for _, asked := range c.askedBefore(cl.Claim) {
+		made := &claim{Claim: cl.Claim, decision: rules.Decide(asked)}
+		if action := made.decision.Action; (action == policy.Bind || action == policy.Replace) && c.met(made) {
+			cl.decision = made.decision
+			return
+		}
+	}
+}
+
+// askedBefore are the claims of which a rule may have made this one.
+func (c *call) askedBefore(made policy.Claim) (asked []policy.Claim) {
+	switch made := made.(type) {
+	case policy.Port:
+		for _, ip := range []string{"", "0.0.0.0", "::"} {
+			made.IP = ip
+			asked = append(asked, made)
+		}
+	case policy.Mount:
+		if made.Source == c.Listen {
+			made.Source, made.Engine, made.Socket = c.Upstream, true, true
+			asked = append(asked, made)
+		}
+	}
+	return asked
 }
 
 // edit makes the decisions come true.
@@ -222,9 +259,10 @@ func (c *call) observe() {
 }
 
 // refuseForms refuses a body that Engines would take for parameters of the
-// query: net/http puts them before those of the target.
+// query: net/http puts them before those of the target. Podman's own API reads
+// the target alone, and takes forms of files.
 func (c *call) refuseForms() {
-	if c.Endpoint == nil {
+	if c.Endpoint == nil || strings.HasPrefix(c.Path, "/libpod/") {
 		return
 	}
 	length := c.Header.Get("Content-Length")
@@ -236,6 +274,20 @@ func (c *call) refuseForms() {
 			c.refuse(http.StatusUnsupportedMediaType, "a body of the Content-Type %q is not read by this endpoint; send application/json", kind)
 		}
 	}
+}
+
+// changers names the rules that change the call.
+func (c *call) changers() string {
+	var rules []string
+	for _, cl := range c.claims {
+		if rule := cl.decision.Rule.String(); cl.after != cl.before && !slices.Contains(rules, rule) {
+			rules = append(rules, rule)
+		}
+	}
+	if len(rules) == 0 {
+		return "safesock"
+	}
+	return strings.Join(rules, " and ")
 }
 
 func (c *call) changed() bool {
