@@ -1,0 +1,261 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/safesock/safesock/tests/e2e/lab"
+)
+
+// replay is one attack on its way to a socket.
+type replay struct {
+	lab    *lab.Lab
+	attack attack
+	socket string // that is attacked
+	guard  string // the policy of safesock's there, "" for the Engine's own socket
+
+	wires   map[string]*wire
+	lastID  string // of what was made last
+	mutex   sync.Mutex
+	answers []string // all that the client got
+	before  []string // what listened before
+}
+
+// wire is one of the attacker's connections.
+type wire struct {
+	conn   *net.UnixConn
+	reader *bufio.Reader
+	owed   bool // something was sent since the last answer
+}
+
+// patience is how long an attacker waits for an answer that need not come.
+const patience = 3 * time.Second
+
+// run takes every step of the attack.
+func (r *replay) run(t *testing.T) {
+	t.Helper()
+	for _, s := range r.attack.steps {
+		switch s.verb {
+		case "setup":
+			for _, block := range blocks(s.text) {
+				if status, answer, err := r.request(r.lab.Kind.Socket, r.expand(t, block)); err != nil || status >= 400 {
+					t.Fatalf("setup: %s\n%d %s (%v)", block, status, answer, err)
+				}
+			}
+		case "attack":
+			for _, block := range blocks(s.text) {
+				r.request(r.socket, r.expand(t, block))
+			}
+		case "together":
+			var all sync.WaitGroup
+			for _, block := range blocks(s.text) {
+				text := r.expand(t, block)
+				all.Go(func() { r.request(r.socket, text) })
+			}
+			all.Wait()
+		case "send":
+			w := r.wire(t, s.on)
+			text := s.text
+			if !strings.HasSuffix(text, "\n\n") {
+				text = strings.TrimSuffix(text, "\n")
+			}
+			text = r.expand(t, strings.ReplaceAll(text, "\n", "\r\n"))
+			w.conn.SetWriteDeadline(time.Now().Add(patience))
+			if _, err := io.WriteString(w.conn, text); err != nil {
+				r.got("send " + s.on + ": " + err.Error())
+			}
+			w.owed = true
+		case "answer":
+			r.await(r.wire(t, s.on))
+		case "half-close":
+			r.wire(t, s.on).conn.CloseWrite()
+		}
+	}
+	if r.guard == "" {
+		return // what it set off goes on while it is judged
+	}
+	for _, w := range r.wires {
+		if w.owed {
+			r.await(w)
+		}
+	}
+}
+
+// blocks are the requests of a section, which empty lines separate.
+func blocks(text string) []string {
+	return strings.Split(strings.TrimSpace(text), "\n\n")
+}
+
+func (r *replay) got(text string) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.answers = append(r.answers, text)
+}
+
+func (r *replay) close() {
+	for _, w := range r.wires {
+		w.conn.Close()
+	}
+}
+
+// wire is a connection by its name, new if there is none yet.
+func (r *replay) wire(t *testing.T, name string) *wire {
+	t.Helper()
+	if w, ok := r.wires[name]; ok {
+		return w
+	}
+	conn, err := r.lab.Dial(r.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &wire{conn: conn, reader: bufio.NewReader(conn)}
+	if r.wires == nil {
+		r.wires = map[string]*wire{}
+	}
+	r.wires[name] = w
+	return w
+}
+
+// await reads one answer, as far as it comes.
+func (r *replay) await(w *wire) {
+	w.owed = false
+	w.conn.SetReadDeadline(time.Now().Add(patience))
+	_, answer, err := readAnswer(w.reader)
+	if err != nil {
+		answer += " (" + err.Error() + ")"
+	}
+	r.got(answer)
+}
+
+// request sends one request, written as
+//
+//	METHOD TARGET
+//	Field: value
+//	{"a":"body"}
+//
+// on a connection of its own, and waits for the answer.
+func (r *replay) request(socket, text string) (status int, answer string, err error) {
+	line, rest, _ := strings.Cut(text, "\n")
+	var fields, body strings.Builder
+	for line := range strings.Lines(rest) {
+		name, _, ok := strings.Cut(line, ": ")
+		if ok && body.Len() == 0 && !strings.ContainsAny(name, "{[\" ") {
+			fields.WriteString(strings.TrimSuffix(line, "\n") + "\r\n")
+			continue
+		}
+		body.WriteString(line)
+	}
+	content := strings.TrimSuffix(body.String(), "\n")
+	if content != "" && !strings.Contains(fields.String(), "Content-Type:") {
+		fields.WriteString("Content-Type: application/json\r\n")
+	}
+	conn, err := r.lab.Dial(socket)
+	if err != nil {
+		return 0, "", err
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(time.Minute))
+	if _, err := fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: engine\r\n%sContent-Length: %d\r\n\r\n%s",
+		strings.TrimSpace(line), fields.String(), len(content), content); err != nil {
+		r.got(line + ": " + err.Error())
+	}
+	status, answer, err = readAnswer(bufio.NewReader(conn))
+	r.got(fmt.Sprintf("%s: %s %v", line, answer, err))
+	var made struct{ Id string }
+	if json.Unmarshal([]byte(answer[strings.LastIndex(answer, "\n")+1:]), &made) == nil && made.Id != "" && socket == r.socket {
+		r.mutex.Lock()
+		r.lastID = made.Id
+		r.mutex.Unlock()
+	}
+	return status, answer, err
+}
+
+// readAnswer reads one answer and gives its status, and its status line with its body.
+func readAnswer(reader *bufio.Reader) (status int, text string, err error) {
+	for {
+		answer, err := http.ReadResponse(reader, nil)
+		if err != nil {
+			return 0, "", err
+		}
+		if answer.StatusCode == http.StatusContinue {
+			continue
+		}
+		if answer.StatusCode == http.StatusSwitchingProtocols {
+			return answer.StatusCode, answer.Status, nil
+		}
+		body, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
+		return answer.StatusCode, answer.Status + "\n" + strings.TrimSpace(string(body)), err
+	}
+}
+
+// engineJSON is what the Engine itself answers to GET, nil if there is no such thing.
+func (r *replay) engineJSON(path string) any {
+	res, err := r.lab.HTTP(r.lab.Kind.Socket).Get("http://engine" + path)
+	if err != nil {
+		return nil
+	}
+	defer res.Body.Close()
+	var v any
+	if res.StatusCode != http.StatusOK || json.NewDecoder(res.Body).Decode(&v) != nil {
+		return nil
+	}
+	return v
+}
+
+// engineText is one field of that, as in "HostConfig.Privileged", "" if it is not there.
+func (r *replay) engineText(path, field string) string {
+	v := r.engineJSON(path)
+	for name := range strings.SplitSeq(field, ".") {
+		object, _ := v.(map[string]any)
+		v = object[name]
+	}
+	if v == nil {
+		return ""
+	}
+	return fmt.Sprint(v)
+}
+
+// reset removes all that an attack has left at the Engine.
+func reset(l *lab.Lab) {
+	r := &replay{lab: l}
+	each := func(path, list, field, remove string) {
+		v := r.engineJSON(path)
+		if list != "" {
+			object, _ := v.(map[string]any)
+			v = object[list]
+		}
+		items, _ := v.([]any)
+		for _, item := range items {
+			object, _ := item.(map[string]any)
+			name, _ := object[field].(string)
+			r.request(l.Kind.Socket, fmt.Sprintf(remove, name))
+		}
+	}
+	if r.engineText("/info", "Swarm.LocalNodeState") == "active" {
+		each("/services", "", "ID", "DELETE /services/%s")
+		r.request(l.Kind.Socket, "POST /swarm/leave?force=1")
+	}
+	each("/containers/json?all=1", "", "Id", "DELETE /containers/%s?force=1&v=1")
+	each("/networks?filters="+`%7B%22type%22:%5B%22custom%22%5D%7D`, "", "Id", "DELETE /networks/%s")
+	each("/volumes", "Volumes", "Name", "DELETE /volumes/%s?force=1")
+	images, _ := r.engineJSON("/images/json").([]any)
+	for _, image := range images {
+		object, _ := image.(map[string]any)
+		tags, _ := object["RepoTags"].([]any)
+		for _, tag := range tags {
+			if name, _ := tag.(string); !strings.Contains(name, "web:1") {
+				r.request(l.Kind.Socket, "DELETE /images/"+name+"?force=1")
+			}
+		}
+	}
+}
