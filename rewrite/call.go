@@ -25,6 +25,7 @@ type call struct {
 	shared map[string]int // how often a host port was asked for, by question
 	then   []func()       // changes that no decision asks for, made after those that one does
 	held   string         // how the claims of a container that exists can be changed
+	again  bool           // whether this is a call that was edited, read once more
 
 	questions []Question
 	known     map[Question]Answer // what answers tell besides what was asked

@@ -38,10 +38,20 @@ func (o Outcome) Warning() string {
 		}
 		var places []string
 		for _, to := range d.To {
+			if to.IsUnspecified() {
+				places = []string{everyInterface}
+				break
+			}
 			places = append(places, place(to.String(), p.Host))
 		}
-		return fmt.Sprintf("safesock: %s %s published on %s instead of %s%s", portName(p), o.would("is"),
-			strings.Join(places, " and "), asked, because(d, widen(p)))
+		given, instead, advice := strings.Join(places, " and "), " instead of "+asked, widen(p)
+		if given == asked {
+			instead = ""
+		}
+		if given == everyInterface {
+			advice = ""
+		}
+		return fmt.Sprintf("safesock: %s %s published on %s%s%s", portName(p), o.would("is"), given, instead, because(d, advice))
 	default: // seen in observe mode only
 		return "safesock: " + subject(o.Claim) + " would be refused" + because(d, "")
 	}
@@ -170,10 +180,12 @@ func portName(p policy.Port) string {
 	return fmt.Sprintf("%d/%s", p.Container, p.Protocol)
 }
 
+const everyInterface = "every interface"
+
 // published is where a port is asked to be published.
 func published(p policy.Port) string {
 	if scopeless(p.IP) {
-		return "every interface"
+		return everyInterface
 	}
 	return place(p.IP, p.Host)
 }
