@@ -320,6 +320,7 @@ func missingOfService(decoded any, all claimed) string {
 				ports = append(ports, port{p.TargetPort, string(p.Protocol)})
 			}
 		}
+		//lint:ignore SA1019 Engines before 29 read it
 		for _, n := range append(s.TaskTemplate.Networks, s.Networks...) {
 			networks = append(networks, n.Target)
 		}
