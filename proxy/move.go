@@ -3,8 +3,6 @@ package proxy
 import (
 	"errors"
 	"io"
-
-	"golang.org/x/sys/unix"
 )
 
 // writeError is the error of the socket that was written to.
@@ -61,18 +59,7 @@ func relay(dst, src *stream, h head, how framing, body chunks) error {
 }
 
 func moveLength(dst, src *stream, n int64) error {
-	for n > 0 {
-		if len(src.pending) == 0 && n >= bulk {
-			moved, err := splice(dst, src, n)
-			if err != nil {
-				return err
-			}
-			if moved == 0 {
-				return io.ErrUnexpectedEOF
-			}
-			n -= moved
-			continue
-		}
+	for n > 0 && (len(src.pending) > 0 || n < bulk) {
 		if err := src.await(1); err != nil {
 			return err
 		}
@@ -82,27 +69,31 @@ func moveLength(dst, src *stream, n int64) error {
 		}
 		n -= int64(k)
 	}
-	return nil
+	s := splicer{dst: dst, src: src}
+	defer s.drop()
+	for n > 0 {
+		if err := s.move(&n); err != nil {
+			return err
+		}
+	}
+	return s.flush()
 }
 
 // moveChunks moves a chunked body as it comes, framing and trailer included.
 func moveChunks(dst, src *stream, c *chunks) error {
 	for !c.done() {
-		if len(src.pending) == 0 {
-			if err := src.await(1); err != nil {
-				return err
-			}
+		if err := src.await(1); err != nil {
+			return err
 		}
 		n, err := c.feed(src.pending, nil)
 		if err != nil {
 			return err
 		}
-		bulky := n >= bulk
 		if err := send(dst, src, n); err != nil {
 			return err
 		}
-		for bulky && len(src.pending) == 0 {
-			if bulky, err = spliceChunk(dst, src, c); err != nil {
+		if n >= bulk && len(src.pending) == 0 {
+			if err := spliceChunks(dst, src, c); err != nil {
 				return err
 			}
 		}
@@ -110,32 +101,41 @@ func moveChunks(dst, src *stream, c *chunks) error {
 	return nil
 }
 
-// spliceChunk moves the rest of a chunk, or the next one with its size, past
-// this process. It moves nothing, and says so, if that is not worth it.
-func spliceChunk(dst, src *stream, c *chunks) (bool, error) {
-	next, framed := *c, int64(0)
-	if c.state != inData {
-		var line [32]byte
-		n, err := src.peek(line[:])
-		if err != nil {
-			return false, err
-		}
-		for next.state != inData && !next.done() && framed < int64(n) {
-			if err := next.frame(line[framed]); err != nil {
-				return false, err
+// spliceChunks moves chunks past this process, of which it only reads the
+// sizes, until there comes a small one.
+func spliceChunks(dst, src *stream, c *chunks) error {
+	s := splicer{dst: dst, src: src}
+	defer s.drop()
+	for {
+		next, n := *c, int64(0)
+		if c.state != inData {
+			var lines [32]byte
+			k, err := s.peek(lines[:])
+			if err != nil {
+				return err
 			}
-			framed++
+			if k == 0 {
+				return io.ErrUnexpectedEOF
+			}
+			for next.state != inData && !next.done() && n < int64(k) {
+				if err := next.frame(lines[n]); err != nil {
+					return err
+				}
+				n++
+			}
 		}
+		if next.state != inData || next.left < bulk {
+			return s.flush()
+		}
+		n += next.left
+		next.skip(next.left)
+		for n > 0 {
+			if err := s.move(&n); err != nil {
+				return err
+			}
+		}
+		*c = next
 	}
-	if next.state != inData || next.left < bulk {
-		return false, nil
-	}
-	if err := moveLength(dst, src, framed+next.left); err != nil {
-		return false, err
-	}
-	next.skip(next.left)
-	*c = next
-	return true, nil
 }
 
 // moveAll moves whatever comes until src ends.
@@ -148,37 +148,25 @@ func moveAll(dst, src *stream) error {
 				return err
 			}
 		}
-		moved := int64(len(src.pending))
-		if err := send(dst, src, len(src.pending)); err != nil {
+		n := len(src.pending)
+		if err := send(dst, src, n); err != nil {
 			return err
 		}
-		for moved >= bulk {
+		if n < bulk {
+			continue
+		}
+		s := splicer{dst: dst, src: src}
+		for taken := int64(bulk); taken >= bulk; {
 			var err error
-			if moved, err = splice(dst, src, maxSplice); err != nil {
+			if taken, err = s.take(maxSplice); err != nil {
 				return err
 			}
-			if moved == 0 {
+			if err := s.flush(); err != nil {
+				return err
+			}
+			if taken == 0 {
 				return nil
 			}
 		}
 	}
-}
-
-// peek waits for bytes and copies them to b, leaving them in the socket.
-func (s *stream) peek(b []byte) (n int, err error) {
-	waitErr := s.raw.Read(func(fd uintptr) bool {
-		for {
-			n, _, err = unix.Recvfrom(int(fd), b, unix.MSG_PEEK|unix.MSG_DONTWAIT)
-			if err != unix.EINTR {
-				return err != unix.EAGAIN
-			}
-		}
-	})
-	switch {
-	case waitErr != nil:
-		return 0, waitErr
-	case err == nil && n == 0:
-		return 0, io.ErrUnexpectedEOF
-	}
-	return n, err
 }

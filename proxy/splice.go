@@ -1,6 +1,10 @@
 package proxy
 
-import "golang.org/x/sys/unix"
+import (
+	"io"
+
+	"golang.org/x/sys/unix"
+)
 
 // maxSplice is the most that one splice asks for: a Unix socket queues less.
 const maxSplice = 1 << 20
@@ -40,58 +44,125 @@ func (p pipe) close() {
 	_ = unix.Close(p.w)
 }
 
-// splice waits for bytes in src, of which none may be pending, and moves up to
-// limit of them to dst without reading them. 0 bytes mean that src has ended.
-func splice(dst, src *stream, limit int64) (int64, error) {
-	var p pipe
-	var n int64
-	var err error
-	// The pipe is taken once there is something to move, so that waiting
-	// costs none.
-	waitErr := src.raw.Read(func(fd uintptr) bool {
-		if p, err = takePipe(); err != nil {
-			return true
+// splicer moves bytes from src, of which none may be pending, to dst without
+// reading them. It has a pipe only while there are bytes in it, so that
+// waiting costs none.
+type splicer struct {
+	dst, src *stream
+	pipe     pipe
+	held     int64 // bytes in the pipe
+}
+
+// take waits for bytes in src and moves up to limit of them into the pipe. What
+// the pipe holds goes on to dst before anything is waited for. 0 bytes mean
+// that src has ended.
+func (s *splicer) take(limit int64) (n int64, err error) {
+	err = s.await(func(fd int) error {
+		if s.held == 0 {
+			if s.pipe, err = takePipe(); err != nil {
+				return err
+			}
 		}
-		n, err = trySplice(int(fd), p.w, min(limit, maxSplice))
-		if err == unix.EAGAIN {
-			p.release()
-			return false
+		n, err = trySplice(fd, s.pipe.w, min(limit, maxSplice))
+		if s.held == 0 && n == 0 {
+			s.pipe.release()
 		}
-		return true
+		return err
 	})
-	switch {
-	case waitErr != nil:
-		return 0, waitErr
-	case p == pipe{}:
-		return 0, err
-	case err != nil || n == 0:
-		p.release()
-		return 0, err
+	s.held += n
+	return n, err
+}
+
+// highWater is how much the pipe holds before it goes on to dst.
+const highWater = 256 << 10
+
+// move takes some of the n bytes that are to come and counts them off. What it
+// leaves in the pipe the caller has to flush.
+func (s *splicer) move(n *int64) error {
+	taken, err := s.take(*n)
+	if err != nil {
+		return err
 	}
-	for left := n; left > 0; {
-		var moved int64
-		waitErr := dst.raw.Write(func(fd uintptr) bool {
-			moved, err = trySplice(p.r, int(fd), left)
+	if taken == 0 {
+		return io.ErrUnexpectedEOF
+	}
+	if *n -= taken; s.held >= highWater {
+		return s.flush()
+	}
+	return nil
+}
+
+// peek waits like take, and copies what is next in src to b. It leaves it there.
+func (s *splicer) peek(b []byte) (n int, err error) {
+	err = s.await(func(fd int) error {
+		n, _, err = unix.Recvfrom(fd, b, unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		return err
+	})
+	return n, err
+}
+
+// await calls try, which must not wait, whenever src might have something for
+// it, until it gives something other than EAGAIN.
+func (s *splicer) await(try func(fd int) error) (err error) {
+	for {
+		waitErr := s.src.raw.Read(func(fd uintptr) bool {
+			for {
+				if err = try(int(fd)); err != unix.EINTR {
+					return err != unix.EAGAIN || s.held > 0
+				}
+			}
+		})
+		switch {
+		case waitErr != nil:
+			return waitErr
+		case err != unix.EAGAIN:
+			return err
+		}
+		// Nothing more is there, or the pipe is full.
+		if err := s.flush(); err != nil {
+			return err
+		}
+	}
+}
+
+// flush moves what is in the pipe to dst.
+func (s *splicer) flush() error {
+	if s.held == 0 {
+		return nil
+	}
+	for s.held > 0 {
+		var n int64
+		var err error
+		waitErr := s.dst.raw.Write(func(fd uintptr) bool {
+			n, err = trySplice(s.pipe.r, int(fd), s.held)
 			return err != unix.EAGAIN
 		})
 		if waitErr != nil {
 			err = waitErr
 		}
 		if err != nil {
-			p.close() // what is left in it is nobody's
-			return n - left, writeError{err}
+			s.drop()
+			return writeError{err}
 		}
-		left -= moved
+		s.held -= n
 	}
-	p.release()
-	return n, nil
+	s.pipe.release()
+	return nil
+}
+
+// drop forgets what is in the pipe: it is nobody's any more.
+func (s *splicer) drop() {
+	if s.held > 0 {
+		s.pipe.close()
+		s.held = 0
+	}
 }
 
 func trySplice(from, to int, n int64) (int64, error) {
 	for {
 		moved, err := unix.Splice(from, nil, to, nil, int(n), unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
 		if err != unix.EINTR {
-			return moved, err
+			return max(moved, 0), err
 		}
 	}
 }
