@@ -67,9 +67,8 @@ func TestAnOpenPortIsBoundAndTold(t *testing.T) {
 
 func TestTheEnginesSocketIsKnownBehindLinks(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "link.sock")
-	var w *world
-	w = newWorld(t, func(e *peerEnd) {
-		e.expect(create(`{"HostConfig":{"Binds":["` + w.socket + `:/var/run/docker.sock:ro"]}}`))
+	w := newWorld(t, func(e *peerEnd) {
+		e.expect(create(`{"HostConfig":{"Binds":["` + e.w.socket + `:/var/run/docker.sock:ro"]}}`))
 		e.send(answer("201 Created", created))
 	}, func(s *Server) {
 		if err := os.Symlink(s.Upstream, link); err != nil {
@@ -162,10 +161,9 @@ func TestAnUnwritableLogForwardsNothing(t *testing.T) {
 
 func TestTheLogHasACallBeforeItIsForwardedAndItsAnswer(t *testing.T) {
 	var before string
-	var w *world
-	w = newWorld(t, func(e *peerEnd) {
+	w := newWorld(t, func(e *peerEnd) {
 		e.expect(create(boundBody))
-		before = w.auditLog()
+		before = e.w.auditLog()
 		e.send(answer("201 Created", created))
 	})
 	c := w.dial()

@@ -112,6 +112,7 @@ func (w *world) startEngine(act func(e *peerEnd)) {
 			}
 			acting.Go(func() {
 				e := newPeerEnd(w.t, "Engine", conn)
+				e.w = w
 				defer e.Close()
 				act(e)
 			})
@@ -146,6 +147,7 @@ type peerEnd struct {
 	in   *bufio.Reader
 	t    *testing.T
 	name string
+	w    *world // of an Engine
 }
 
 func newPeerEnd(t *testing.T, name string, conn net.Conn) *peerEnd {
