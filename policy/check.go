@@ -91,13 +91,20 @@ func (c *checker) Exit(node hclsyntax.Node) hcl.Diagnostics {
 			c.order(node.LHS)
 			c.order(node.RHS)
 		case hclsyntax.OpLogicalAnd, hclsyntax.OpLogicalOr:
+			c.exclusive(node)
 			for _, side := range []hclsyntax.Expression{node.LHS, node.RHS} {
+				c.condition(side)
 				if !isLogical(side) { // whose own sides were evaluated
 					c.evaluate(side)
 				}
 			}
 		}
+	case *hclsyntax.UnaryOpExpr:
+		if node.Op == hclsyntax.OpLogicalNot {
+			c.condition(node.Val)
+		}
 	case *hclsyntax.ConditionalExpr:
+		c.condition(node.Condition)
 		c.evaluate(node.TrueResult)
 		c.evaluate(node.FalseResult)
 	case *hclsyntax.FunctionCallExpr:
@@ -272,6 +279,9 @@ func (c *checker) unknownVariable(name string) string {
 			return fmt.Sprintf("There is no variable named %q. Did you mean %s.%s?", name, o.Name, name)
 		}
 	}
+	if name == "locals" {
+		return `There is no variable named "locals". Write local.name for a name in locals { … }.`
+	}
 	if guess := didYouMean(name, seen); guess != "" {
 		return fmt.Sprintf("There is no variable named %q.%s", name, guess)
 	}
@@ -303,7 +313,14 @@ func (c *checker) meantAttribute(object Object, name string) string {
 // taken as if it were always there.
 func (c *checker) mapElement(collection hclsyntax.Expression, at hcl.Range) {
 	object, attr, ok := c.attributeOf(collection)
-	if !ok || c.quiet > 0 || attr.Type() != "map of string" || c.guarded {
+	if !ok || c.quiet > 0 || c.guarded {
+		return
+	}
+	if attr.Type() == "list of string" {
+		c.warn(at, "Element may be missing",
+			"Where there is no such element this fails, and the rule denies. To look for one among all, write contains(%s.%s, \"…\").", object, attr.Name)
+	}
+	if attr.Type() != "map of string" {
 		return
 	}
 	c.warn(at, "Element may be missing",

@@ -109,6 +109,12 @@ func (c *checker) possible(expr hclsyntax.Expression, v cty.Value, at hcl.Range)
 		return
 	}
 	text := v.AsString()
+	if attr.odd != nil {
+		if why := attr.odd(text); why != "" {
+			c.fault(at, "Impossible value", "%s.%s is never %q: %s", object, attr.Name, text, why)
+			return
+		}
+	}
 	switch {
 	case attr.Values != nil && !slices.Contains(attr.Values, text):
 		c.fault(at, "Impossible value", "%s.%s is never %q.%s It is one of %s.", object, attr.Name, text, didYouMean(text, attr.Values), list(attr.Values))
@@ -116,6 +122,10 @@ func (c *checker) possible(expr hclsyntax.Expression, v cty.Value, at hcl.Range)
 		if near := nearest(text, attr.Known); near != "" {
 			c.warn(at, "Unusual value", "%s.%s is hardly ever %q. Did you mean %q?", object, attr.Name, text, near)
 		}
+	case strings.Contains(text, "*"):
+		c.warn(at, "Pattern compared as a text", "A comparison knows no wildcards. Write glob(%q, %s.%s).", text, object, attr.Name)
+	case object == "mount" && attr.Name == "source" && strings.HasPrefix(text, "/var/run/"):
+		c.warn(at, "Unusual value", "mount.source is hardly ever %q: symbolic links in it are resolved, and /var/run is one. Write %q, or mount.socket for the Engine's socket.", text, strings.TrimPrefix(text, "/var"))
 	}
 }
 
@@ -167,8 +177,12 @@ func (c *checker) contains(node *hclsyntax.FunctionCallExpr, set cty.Value) {
 	if diags.HasErrors() || value.IsNull() || set.IsNull() {
 		return
 	}
-	if ty == cty.String {
+	switch {
+	case ty == cty.String:
 		c.fault(node.Args[0].Range(), "Invalid function argument", "contains looks into lists. To look into a text, write strcontains(text, part).")
+		return
+	case ty.IsPrimitiveType():
+		c.fault(node.Args[0].Range(), "Invalid function argument", "contains looks into lists, and this is %s. Write contains(list, value).", article(ty.FriendlyName()))
 		return
 	}
 	if ty.IsListType() || ty.IsSetType() {

@@ -99,7 +99,7 @@ func (l *loader) parse(f *source) *hclsyntax.Body {
 		// A text that is not closed makes one mistake of every line behind it.
 		unclosed := diag.Summary == "Invalid multi-line string" || diag.Summary == "Unterminated template string"
 		if !unclosed || !open {
-			l.diags = append(l.diags, diag)
+			l.diags = append(l.diags, clearer(diag, f.Src))
 		}
 		open = open || unclosed
 	}
@@ -292,7 +292,7 @@ func (l *loader) checkAction(r *rule) {
 	switch {
 	case action == nil:
 		l.fault(r.block.DefRange(), "Rule without an action", `Say what to do, as in action = "deny".`)
-	case r.action == Bind && to == nil:
+	case r.action == Bind && to == nil && r.Kind == KindPort:
 		l.fault(action.Range(), "Bind without an address", `Say where to bind the port, as in to = ["127.0.0.1"].`)
 	case r.action != Bind && to != nil && r.Kind == KindPort:
 		l.fault(to.NameRange, "Address without bind", `Only action = "bind" takes to.`)
@@ -314,6 +314,10 @@ func (l *loader) readMessage(r *rule, attr *hclsyntax.Attribute) *value {
 }
 
 func (l *loader) readExpires(r *rule, attr *hclsyntax.Attribute) {
+	if _, isSum := attr.Expr.(*hclsyntax.BinaryOpExpr); isSum {
+		l.fault(attr.Expr.Range(), "Unsuitable time", `Write the time in quotes, as in "2027-01-01T00:00:00Z" (RFC 3339).`)
+		return
+	}
 	text, ok := l.constantText(attr)
 	if !ok {
 		return

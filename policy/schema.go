@@ -45,8 +45,9 @@ type Attribute struct {
 	Known  []string // values that it has today; others may come
 	Secret bool     // may hold secrets, which diagnostics do not print
 
-	also []string // what people write when they mean it
-	get  any      // func(*scope) of int, string, bool, []string or map[string]string
+	also []string                 // what people write when they mean it
+	odd  func(text string) string // why it never is a text, and what to write instead; "" if it may be that
+	get  any                      // func(*scope) of int, string, bool, []string or map[string]string
 }
 
 // Type is the attribute's type in HCL's words.
@@ -90,7 +91,7 @@ var portAttributes = []Attribute{
 	{Name: "host", Doc: `port on the host as the client wrote it: "8080", a range as in "8000-8010", or "" for any free one`, also: []string{"host_port", "published", "public"},
 		get: func(s *scope) string { return s.port.Host }},
 	{Name: "ip", Doc: `address on the host in its shortest spelling, "" if there is none`, also: []string{"hostip", "host_ip", "address", "addr"},
-		get: func(s *scope) string { return s.port.IP }},
+		odd: oddAddress, get: func(s *scope) string { return s.port.IP }},
 	{Name: "scope", Doc: "what ip means: no usable address, every interface, this host alone, one address", Values: scopes,
 		get: func(s *scope) string { return s.portScope }},
 	{Name: "bindable", Doc: "whether the call has a place for a host address; swarm's calls have none",
@@ -111,7 +112,7 @@ var networkAttributes = []Attribute{
 
 var mountAttributes = []Attribute{
 	{Name: "source", Doc: "absolute path on the host, symbolic links resolved", also: []string{"src", "path", "host"},
-		get: func(s *scope) string { return s.mount.Source }},
+		odd: oddSource, get: func(s *scope) string { return s.mount.Source }},
 	{Name: "target", Doc: "path in the container", also: []string{"dst", "destination"},
 		get: func(s *scope) string { return s.mount.Target }},
 	{Name: "read_only", Doc: "whether the container cannot write to it", also: []string{"readonly", "ro"},
@@ -128,18 +129,18 @@ var privilegeAttributes = []Attribute{
 			"annotation", "volume", "volume_driver", "plugin", "swarm", "checkpoint", "secret_driver", "working_dir", "buildkit", "remote", "libpod"},
 		get: func(s *scope) string { return s.privilege.Name }},
 	{Name: "value", Doc: "what is asked for: the capability, the device's path, …",
-		get: func(s *scope) string { return s.privilege.Value }},
+		odd: oddRight, get: func(s *scope) string { return s.privilege.Value }},
 }
 
 var callAttributes = []Attribute{
-	{Name: "endpoint", Doc: `what is called, as in "container.create"; "" if safesock does not intercept it`, also: []string{"route", "operation"},
+	{Name: "endpoint", Doc: `what is called, as in "container.create"; "" if safesock does not intercept it`, also: []string{"route", "operation"}, Known: endpoints,
 		get: func(s *scope) string { return s.call.Endpoint }},
 	{Name: "method", Doc: "HTTP method", also: []string{"verb"}, Known: []string{"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"},
 		get: func(s *scope) string { return s.call.Method }},
 	{Name: "path", Doc: "decoded path without the API version", also: []string{"url", "uri"},
-		get: func(s *scope) string { return s.call.Path }},
+		odd: oddPath, get: func(s *scope) string { return s.call.Path }},
 	{Name: "version", Doc: `API version in the path, as in "1.51"; "" if it names none`, also: []string{"api_version"},
-		get: func(s *scope) string { return s.call.Version }},
+		odd: oddVersion, get: func(s *scope) string { return s.call.Version }},
 	{Name: "known", Doc: "whether this safesock has reviewed the route and the API version; false for newer ones",
 		get: func(s *scope) bool { return s.call.Known }},
 }
@@ -174,6 +175,20 @@ var clientAttributes = []Attribute{
 	{Name: "pid", Doc: "process number", get: func(s *scope) int { return s.call.Client.PID }},
 	{Name: "command", Doc: `program's name, as in "docker"`, also: []string{"comm", "program", "process"},
 		get: func(s *scope) string { return s.call.Client.Command }},
+}
+
+// endpoints are the names of the calls that safesock intercepts.
+var endpoints = []string{
+	"config.create", "config.update", "container.archive", "container.attach", "container.checkpoint", "container.commit", "container.copy",
+	"container.create", "container.exec", "container.restart", "container.start", "container.update", "exec.start", "grpc", "grpc.call", "image.build",
+	"image.create", "libpod.artifact.add", "libpod.container.archive", "libpod.container.attach", "libpod.container.checkpoint",
+	"libpod.container.create", "libpod.container.exec", "libpod.container.init", "libpod.container.mount", "libpod.container.restart",
+	"libpod.container.restore", "libpod.container.start", "libpod.container.update", "libpod.exec.start", "libpod.image.build", "libpod.image.import",
+	"libpod.image.load", "libpod.image.scp", "libpod.kube.apply", "libpod.kube.play", "libpod.manifest.create", "libpod.manifest.modify",
+	"libpod.manifest.push", "libpod.network.connect", "libpod.network.create", "libpod.pod.create", "libpod.pod.restart", "libpod.pod.start",
+	"libpod.quadlet.install", "libpod.secret.create", "libpod.volume.create", "network.connect", "network.create", "node.update", "plugin.create",
+	"plugin.enable", "plugin.pull", "plugin.set", "plugin.upgrade", "secret.create", "secret.update", "service.create", "service.update", "session",
+	"swarm.init", "swarm.inspect", "swarm.join", "swarm.unlock", "swarm.unlockkey", "swarm.update", "volume.create",
 }
 
 // Kind finds the description of a kind.
