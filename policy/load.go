@@ -70,6 +70,9 @@ func (l *loader) load() *Policy {
 			}
 		}
 	}
+	if !inherit && len(p.rules[KindAPI]) == 0 && !l.partial {
+		l.warn(l.seen["setting inherit"], "Every call is denied", `Without the built-in policy, calls are decided by this policy's api rules alone, and it has none. Write api "…" { action = "allow" }.`)
+	}
 	l.checkReach(p)
 	for _, diag := range l.diags {
 		if diag.Severity == hcl.DiagWarning {

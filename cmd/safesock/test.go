@@ -59,7 +59,8 @@ its body below. What it may have besides:
   links      = { "/var/run" = "/run" }           the host's symbolic links
 
 -update writes each want as it is decided now; read the difference before you
-commit it.`,
+commit it. A file that cannot be read, or whose policy does not load, fails, and
+the others are run.`,
 		Example: `  safesock test
   safesock test -update team.policytest.hcl
   safesock test --coverage --junit report.xml policies`,
@@ -82,6 +83,7 @@ type tested struct {
 	Name     string       `xml:"name,attr"`
 	Count    int          `xml:"tests,attr"`
 	Failures int          `xml:"failures,attr"`
+	Errors   int          `xml:"errors,attr"`
 	Time     float64      `xml:"time,attr"`
 	Cases    []testedCase `xml:"testcase"`
 }
@@ -92,6 +94,7 @@ type testedCase struct {
 	Class   string         `xml:"classname,attr"`
 	Time    float64        `xml:"time,attr"`
 	Failure *testedFailure `xml:"failure"`
+	Error   *testedFailure `xml:"error"` // why it could not be run
 }
 
 type testedFailure struct {
@@ -109,12 +112,14 @@ func (t *test) all(ctx context.Context, out io.Writer, args []string) error {
 		return err
 	}
 	var suites []tested
-	failed := false
+	failed, broken := false, 0
 	cover := coverage{}
 	for _, name := range names {
 		suite, err := t.file(ctx, out, name, only, cover)
 		if err != nil {
-			return err
+			fmt.Fprintf(out, "%s\nFAIL\t%s\t[cannot be run]\n", strings.TrimSpace(err.Error()), name)
+			suite = tested{Name: name, Count: 1, Errors: 1, Cases: []testedCase{{Name: "load", Class: name, Error: &testedFailure{"cannot be run", err.Error()}}}}
+			broken++
 		}
 		suites = append(suites, suite)
 		failed = failed || suite.Failures > 0
@@ -127,8 +132,13 @@ func (t *test) all(ctx context.Context, out io.Writer, args []string) error {
 			return err
 		}
 	}
-	if failed {
+	if failed || broken > 0 {
 		fmt.Fprintln(out, "FAIL")
+	}
+	switch {
+	case broken > 0:
+		return fmt.Errorf("%d of %d files cannot be run", broken, len(names))
+	case failed:
 		return no("")
 	}
 	return nil
