@@ -118,7 +118,7 @@ func (c *connection) requests() error {
 		}
 		raw, err := c.client.head()
 		if err != nil {
-			return c.refuse(err)
+			return c.refuse(err, false)
 		}
 		if open, err = c.exchange(raw); err != nil {
 			return err
@@ -141,13 +141,13 @@ var errHandled = fmt.Errorf("refused: %w", io.EOF)
 
 // refuse answers a request that goes no further and ends the connection, whose
 // next bytes could be anything.
-func (c *connection) refuse(reason error) error {
+func (c *connection) refuse(reason error, toHEAD bool) error {
 	if isClosed(reason) {
 		return c.clientEnded()
 	}
 	status, words := statusOf(reason)
 	c.server.log().Debug("refused", slog.Any("reason", reason), slog.Int("pid", c.peer.pid))
-	_, err := c.client.Write(errorAnswer(status, words, false, true))
+	_, err := c.client.Write(errorAnswer(status, words, toHEAD, true))
 	if err == nil {
 		err = c.client.CloseWrite()
 	}
@@ -181,22 +181,22 @@ const (
 func (c *connection) exchange(raw []byte) (open bool, err error) {
 	h, err := parseRequest(raw)
 	if err != nil {
-		return false, c.refuse(err)
+		return false, c.refuse(err, false)
 	}
 	target, err := url.ParseRequestURI(string(h.target))
 	if err != nil {
-		return false, c.refuse(bad("the request target: %v", err))
+		return false, c.refuse(bad("the request target: %v", err), isHEAD(h))
 	}
 	match, err := rewrite.Route(string(h.method), target)
 	if err != nil {
-		return false, c.refuse(err)
+		return false, c.refuse(err, isHEAD(h))
 	}
 	p := c.server.policy.Load()
 	if match.Endpoint != nil || p.Filters() {
 		return c.intercept(h, p, match)
 	}
 	if err := c.ask(question{head: isHEAD(h)}); err != nil {
-		return false, c.refuse(err)
+		return false, c.refuse(err, isHEAD(h))
 	}
 	return true, c.forward(h)
 }

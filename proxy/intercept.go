@@ -26,14 +26,14 @@ const maxRounds = 16
 // intercept reads a call, has the policy decide and edit it, writes that to
 // the audit log, and sends on what came of it.
 func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (open bool, err error) {
+	x := &intercepted{endpoint: match.Endpoint}
+	q := question{head: isHEAD(h), intercepted: x}
 	// net/http is what the Engine reads it with.
 	request, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(h.raw)))
 	if err != nil {
-		return false, c.refuse(bad("%v", err))
+		return false, c.refuse(bad("%v", err), q.head)
 	}
 	how, streams := h.requestFraming(), match.Endpoint == nil || match.Endpoint.Traits&rewrite.Streams != 0
-	x := &intercepted{endpoint: match.Endpoint}
-	q := question{head: isHEAD(h), intercepted: x}
 	n, body := len(h.raw), []byte(nil)
 	if !streams {
 		if h.expects && how != noBody && len(c.client.pending) == n {
@@ -45,9 +45,9 @@ func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (o
 		n, body, err = c.client.message(h, how, c.server.bodyLimit())
 		if err == errTooLong {
 			return false, c.refuse(&malformed{http.StatusRequestEntityTooLarge,
-				fmt.Sprintf("the body is longer than %d bytes, which is as much as is read of one call", c.server.bodyLimit())})
+				fmt.Sprintf("the body is longer than %d bytes, which is as much as is read of one call", c.server.bodyLimit())}, q.head)
 		} else if err != nil {
-			return false, c.refuse(err)
+			return false, c.refuse(err, q.head)
 		}
 	}
 	call := rewrite.Call{
@@ -69,7 +69,7 @@ func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (o
 	}
 	switch {
 	case refusal != nil && (streams || h.version == '0'):
-		return false, c.refuse(refusal)
+		return false, c.refuse(refusal, q.head)
 	case refusal != nil:
 		c.client.use(n)
 		status, reason := statusOf(refusal)
@@ -84,7 +84,7 @@ func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (o
 	if err := c.ask(q); err != nil {
 		status, _ := statusOf(err)
 		x.answered(c.server, status, "")
-		return false, c.refuse(err)
+		return false, c.refuse(err, q.head)
 	}
 	if h, err = c.edit(h, n, call, result); err != nil {
 		return false, err
@@ -129,7 +129,7 @@ func (s *Server) apply(p *policy.Policy, call rewrite.Call) (rewrite.Result, err
 			if _, known := call.Answers[q]; known {
 				return rewrite.Result{}, fmt.Errorf("%s %s was asked twice", q.About, q.Name)
 			}
-			call.Answers[q] = s.answer(q)
+			call.Answers[q] = s.answer(q, call.Answers)
 		}
 	}
 	return rewrite.Result{}, errors.New("the call refers to more than can be looked up")

@@ -15,9 +15,10 @@ import (
 	"github.com/safesock/safesock/rewrite"
 )
 
-// answer finds out what a call has to know of the Engine or the host. The host
-// is the one that safesock runs on, in the namespaces that it runs in.
-func (s *Server) answer(q rewrite.Question) rewrite.Answer {
+// answer finds out what a call has to know of the Engine or the host, besides
+// what is known. The host is the one that safesock runs on, in the namespaces
+// that it runs in.
+func (s *Server) answer(q rewrite.Question, known map[rewrite.Question]rewrite.Answer) rewrite.Answer {
 	var a rewrite.Answer
 	var err error
 	switch q.About {
@@ -29,7 +30,7 @@ func (s *Server) answer(q rewrite.Question) rewrite.Answer {
 		_, err := os.Stat("/sys/class/net/" + filepath.Base(q.Name))
 		a.Exists = err == nil
 	case rewrite.AboutPort:
-		a.Port, err = freePort(q.Name)
+		a.Port, err = freePort(q.Name, known)
 	default:
 		err = fmt.Errorf("nobody knows about %q", q.About)
 	}
@@ -87,52 +88,91 @@ func resolve(path string) (resolved string, exists bool, err error) {
 	return filepath.Join(parent, filepath.Base(path)), false, err
 }
 
-// freePort finds a port that is free on every address, as in
-// "tcp 127.0.0.1 ::1".
-func freePort(query string) (port int, err error) {
-	network, rest, _ := strings.Cut(query, " ")
-	addrs := strings.Fields(rest)
-	for range 32 {
-		port = 0
-		var open []io.Closer
-		for _, addr := range addrs {
-			var l io.Closer
-			l, port, err = openPort(network, addr, port)
-			if err != nil {
-				break
+// portQuery is what a question about a free port says, as in
+// "tcp 127.0.0.1 ::1 8000-8010 #2".
+type portQuery struct {
+	protocol    string
+	addrs       []netip.Addr
+	first, last int // 0 if any port will do
+}
+
+func parsePortQuery(name string) (q portQuery, err error) {
+	for i, word := range strings.Fields(name) {
+		switch {
+		case i == 0:
+			q.protocol = word
+		case word[0] == '#': // the caller sees to it that ports differ
+		case strings.Contains(word, "-"):
+			_, err = fmt.Sscanf(word, "%d-%d", &q.first, &q.last)
+		default:
+			var addr netip.Addr
+			addr, err = netip.ParseAddr(word)
+			q.addrs = append(q.addrs, addr)
+		}
+		if err != nil {
+			return portQuery{}, err
+		}
+	}
+	return q, nil
+}
+
+// freePort finds a port that is free on every address asked for and is not an
+// answer that the same call has had.
+func freePort(name string, answers map[rewrite.Question]rewrite.Answer) (int, error) {
+	q, err := parsePortQuery(name)
+	if err != nil {
+		return 0, err
+	}
+	taken := map[int]bool{}
+	for asked, answer := range answers {
+		if asked.About == rewrite.AboutPort {
+			taken[answer.Port] = true
+		}
+	}
+	if q.first > 0 {
+		for port := q.first; port <= q.last; port++ {
+			if _, err := q.open(port); err == nil && !taken[port] {
+				return port, nil
 			}
-			open = append(open, l)
 		}
-		for _, l := range open {
-			l.Close()
-		}
-		if err == nil {
+		return 0, fmt.Errorf("no port of %s is free", name)
+	}
+	for range 64 {
+		var port int
+		if port, err = q.open(0); err == nil && !taken[port] {
 			return port, nil
 		}
 	}
-	return 0, fmt.Errorf("no port is free on all of %s: %w", rest, err)
+	return 0, fmt.Errorf("no port is free for %s: %w", name, err)
 }
 
-// openPort listens on a port, any if it is 0. SCTP ports are counted as TCP's:
-// the kernel cannot be asked without a socket that few hosts have.
-func openPort(network, addr string, port int) (io.Closer, int, error) {
-	ip, err := netip.ParseAddr(addr)
-	if err != nil {
-		return nil, 0, err
-	}
-	at := netip.AddrPortFrom(ip, uint16(port))
-	if network == "udp" {
-		l, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
-		if err != nil {
-			return nil, 0, err
+// open listens on all addresses for a moment, on a free port if port is 0, and
+// tells which it was.
+func (q portQuery) open(port int) (int, error) {
+	for _, addr := range q.addrs {
+		at := netip.AddrPortFrom(addr, uint16(port))
+		version := "4"
+		if addr.Is6() {
+			version = "6"
 		}
-		return l, l.LocalAddr().(*net.UDPAddr).Port, nil
+		if q.protocol == "udp" {
+			l, err := net.ListenUDP("udp"+version, net.UDPAddrFromAddrPort(at))
+			if err != nil {
+				return 0, err
+			}
+			defer l.Close()
+			port = l.LocalAddr().(*net.UDPAddr).Port
+			continue
+		}
+		// SCTP ports are counted as TCP's: few hosts have sockets to ask with.
+		l, err := net.ListenTCP("tcp"+version, net.TCPAddrFromAddrPort(at))
+		if err != nil {
+			return 0, err
+		}
+		defer l.Close()
+		port = l.Addr().(*net.TCPAddr).Port
 	}
-	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
-	if err != nil {
-		return nil, 0, err
-	}
-	return l, l.Addr().(*net.TCPAddr).Port, nil
+	return port, nil
 }
 
 // interfaceAddrs gives the addresses of one of the host's interfaces.

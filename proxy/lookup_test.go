@@ -1,0 +1,56 @@
+package proxy
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/safesock/safesock/rewrite"
+)
+
+func TestAFreePortIsFreeOnEveryAddressAndNotGivenTwice(t *testing.T) {
+	busy, err := net.Listen("tcp4", "127.0.0.2:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	port := busy.Addr().(*net.TCPAddr).Port
+	pair := fmt.Sprintf("%d-%d", port, port+1)
+	if got, err := freePort("tcp 127.0.0.1 127.0.0.2 "+pair, nil); err != nil || got != port+1 {
+		t.Errorf("got %d (%v) want %d", got, err, port+1)
+	}
+	known := map[rewrite.Question]rewrite.Answer{{About: rewrite.AboutPort, Name: "tcp 127.0.0.1 " + pair}: {Port: port}}
+	if got, err := freePort("tcp 127.0.0.1 "+pair+" #2", known); err != nil || got != port+1 {
+		t.Errorf("got %d (%v) want %d", got, err, port+1)
+	}
+	if got, err := freePort(fmt.Sprintf("tcp 127.0.0.2 %d-%d", port, port), nil); err == nil {
+		t.Errorf("got %d, which is taken", got)
+	}
+	for _, name := range []string{"udp 0.0.0.0 ::", "tcp 127.0.0.1 ::1", "sctp 127.0.0.1"} {
+		if got, err := freePort(name, nil); err != nil || got == 0 {
+			t.Errorf("%s: got %d (%v)", name, got, err)
+		}
+	}
+}
+
+func TestPathsAreResolvedAsFarAsTheyExist(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(dir, dir+"/link"); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		dir + "/link/./link/../link": dir + " true",
+		dir + "/link/new/./er":       dir + "/new/er false",
+		"/":                          "/ true",
+	} {
+		got, exists, err := resolve(path)
+		if fmt.Sprint(got, " ", exists) != want || err != nil {
+			t.Errorf("%s: got %s %t (%v) want %s", path, got, exists, err, want)
+		}
+	}
+}
