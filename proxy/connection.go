@@ -29,8 +29,9 @@ type connection struct {
 	asked    chan question
 	answered chan verdict
 	answerer errgroup.Group
-	phase    atomic.Int32          // idle, busy or closing
-	failure  atomic.Pointer[error] // why a request was given up halfway, for the client
+	phase    atomic.Int32            // idle, busy or closing
+	failure  atomic.Pointer[error]   // why a request was given up halfway, for the client
+	streams  atomic.Pointer[streams] // of a client that speaks HTTP/2
 }
 
 // The phases of a connection. Only an idle one is closed when serving ends.
@@ -119,6 +120,12 @@ func (c *connection) requests() error {
 		raw, err := c.client.head()
 		if err != nil {
 			return c.refuse(err, false)
+		}
+		if c.engine == nil && string(raw) == prefaceHead {
+			if err := c.http2(); err != nil {
+				return c.refuse(err, false)
+			}
+			return nil
 		}
 		if open, err = c.exchange(raw); err != nil {
 			return err

@@ -44,29 +44,13 @@ func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (o
 		}
 		n, body, err = c.client.message(h, how, c.server.bodyLimit())
 		if err == errTooLong {
-			return false, c.refuse(&malformed{http.StatusRequestEntityTooLarge,
-				fmt.Sprintf("the body is longer than %d bytes, which is as much as is read of one call", c.server.bodyLimit())}, q.head)
+			return false, c.refuse(c.server.tooLong(), q.head)
 		} else if err != nil {
 			return false, c.refuse(err, q.head)
 		}
 	}
-	call := rewrite.Call{
-		Match:     match,
-		URL:       request.URL,
-		Header:    request.Header,
-		Body:      body,
-		Client:    c.peer.client(),
-		Time:      time.Now(),
-		Interface: interfaceAddrs,
-		Upstream:  c.server.guarded,
-		Listen:    c.server.Listen,
-	}
-	result, refusal := c.server.apply(p, call)
-	x.record, err = c.server.Audit.call(call, result, refusal, p.Observe())
-	if err != nil {
-		c.server.log().Error("audit log", slog.Any("error", err))
-		refusal = &malformed{http.StatusInternalServerError, "the audit log cannot be written, so the call was not forwarded: " + err.Error()}
-	}
+	call := rewrite.Call{Match: match, URL: request.URL, Header: request.Header, Body: body, Client: c.peer.client()}
+	result, refusal := c.server.decide(p, call, x)
 	switch {
 	case refusal != nil && (streams || h.version == '0'):
 		return false, c.refuse(refusal, q.head)
@@ -75,11 +59,6 @@ func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (o
 		status, reason := statusOf(refusal)
 		_, err := c.client.Write(errorAnswer(status, reason, q.head, false))
 		return false, err
-	}
-	for _, outcome := range result.Outcomes {
-		if w := outcome.Warning(); w != "" {
-			x.warnings = append(x.warnings, w)
-		}
 	}
 	if err := c.ask(q); err != nil {
 		status, _ := statusOf(err)
@@ -90,6 +69,30 @@ func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (o
 		return false, err
 	}
 	return true, c.forward(h)
+}
+
+// tooLong refuses a body.
+func (s *Server) tooLong() error {
+	return &malformed{http.StatusRequestEntityTooLarge,
+		fmt.Sprintf("the body is longer than %d bytes, which is as much as is read of one call", s.bodyLimit())}
+}
+
+// decide has the policy decide and edit a call, and writes that to the audit
+// log. After an error the call goes no further.
+func (s *Server) decide(p *policy.Policy, call rewrite.Call, x *intercepted) (rewrite.Result, error) {
+	call.Time, call.Interface, call.Upstream, call.Listen = time.Now(), interfaceAddrs, s.guarded, s.Listen
+	result, refusal := s.apply(p, call)
+	var err error
+	if x.record, err = s.Audit.call(call, result, refusal, p.Observe()); err != nil {
+		s.log().Error("audit log", slog.Any("error", err))
+		refusal = &malformed{http.StatusInternalServerError, "the audit log cannot be written, so the call was not forwarded: " + err.Error()}
+	}
+	for _, outcome := range result.Outcomes {
+		if w := outcome.Warning(); w != "" {
+			x.warnings = append(x.warnings, w)
+		}
+	}
+	return result, refusal
 }
 
 // edit puts the edited call in the place of the one that came, n pending bytes

@@ -102,6 +102,8 @@ func (s *Server) drain(clients *errgroup.Group) {
 	s.each(func(c *connection) {
 		if c.phase.CompareAndSwap(idle, closing) {
 			c.client.Close()
+		} else if streams := c.streams.Load(); streams != nil {
+			streams.goAway()
 		}
 	})
 	cut := time.AfterFunc(s.drainTime(), func() {

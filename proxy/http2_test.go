@@ -1,0 +1,646 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/safesock/safesock/examples"
+	"github.com/safesock/safesock/policy"
+)
+
+// http2Engine is an Engine that speaks HTTP/2, as those since 29 do.
+func http2Engine(t *testing.T, answer http.HandlerFunc) func(*peerEnd) {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	server := &http.Server{Handler: answer, Protocols: &protocols}
+	l := &single{conn: make(chan net.Conn, 1), closed: make(chan struct{})}
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
+	return func(e *peerEnd) {
+		c := &acted{peerEnd: e, closed: make(chan struct{})}
+		l.conn <- c
+		<-c.closed
+	}
+}
+
+// acted is an Engine's connection that tells when it is closed.
+type acted struct {
+	*peerEnd
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (c *acted) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.UnixConn.Close()
+}
+
+// dialHTTP2 gives a client's connection for HTTP/2.
+func (w *world) dialHTTP2() *http.ClientConn {
+	w.t.Helper()
+	transport := &http.Transport{
+		Protocols:          onlyHTTP2(),
+		DisableCompression: true,
+		DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return w.dial(), nil
+		},
+	}
+	c, err := transport.NewClientConn(context.Background(), "http", "docker:80")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// call is a request of a client that adds nothing of its own.
+func call(t *testing.T, method, target string, body io.Reader, header http.Header) *http.Request {
+	t.Helper()
+	path, query, _ := strings.Cut(target, "?")
+	r, err := http.NewRequestWithContext(t.Context(), method, "http://docker/", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.URL = &url.URL{Scheme: "http", Host: "docker", Opaque: path, RawQuery: query}
+	r.Header["User-Agent"] = nil
+	maps.Copy(r.Header, header)
+	return r
+}
+
+// answered waits for the whole answer.
+func answered(t *testing.T, c *http.ClientConn, r *http.Request) (*http.Response, string) {
+	t.Helper()
+	answer, err := c.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return answer, string(body)
+}
+
+// text writes a head, without what differs from run to run, and a body.
+func text(start string, header http.Header, body string) string {
+	for _, name := range slices.Sorted(maps.Keys(header)) {
+		start += fmt.Sprintf("\n%s: %q", name, header[name])
+	}
+	return start + "\n\n" + body
+}
+
+func asText(r *http.Request) string {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err.Error()
+	}
+	return text(fmt.Sprintf("%s %s %s %s", r.Method, r.RequestURI, r.Proto, r.Host), r.Header, string(body))
+}
+
+func TestACallOverHTTP2IsDecidedAuditedAndTold(t *testing.T) {
+	var got, before string
+	var w *world
+	w = newWorld(t, http2Engine(t, func(a http.ResponseWriter, r *http.Request) {
+		got, before = asText(r), w.auditLog()
+		a.Header()["Date"] = nil
+		a.Header().Set("Api-Version", "1.53")
+		a.Header().Set("Content-Type", "application/json")
+		a.Header().Set("Content-Length", fmt.Sprint(len(created)))
+		a.WriteHeader(http.StatusCreated)
+		io.WriteString(a, created)
+	}))
+	c := w.dialHTTP2()
+	answer, body := answered(t, c, call(t, "POST", "/v1.53/containers/%63reate?name=w;b", strings.NewReader(openBody), http.Header{"X-Twice": {"b", "a"}}))
+
+	want := text("POST /v1.53/containers/%63reate?name=w;b HTTP/2.0 docker",
+		http.Header{"Content-Length": {fmt.Sprint(len(boundBody))}, "X-Twice": {"b", "a"}}, boundBody)
+	if got != want {
+		t.Errorf("the Engine got\n%s\nwant\n%s", got, want)
+	}
+	body = line.ReplaceAllString(body, "policy.hcl:LINE")
+	answer.Header.Del("Content-Length") // of the line number
+	got = text(answer.Proto+" "+answer.Status, answer.Header, body)
+	want = text("HTTP/2.0 201 Created", http.Header{"Api-Version": {"1.53"}, "Content-Type": {"application/json"}}, warned)
+	if got != want {
+		t.Errorf("the client got\n%s\nwant\n%s", got, want)
+	}
+	lines := strings.SplitAfter(w.auditLog(), "\n")
+	if len(lines) != 3 || lines[0] != before {
+		t.Fatalf("got %q want two lines, the first of which was %q when the Engine had the call", lines, before)
+	}
+	var record CallRecord
+	var done AnswerRecord
+	decode(t, strings.Replace(lines[0], `"claims"`, `"unread"`, 1), &record)
+	decode(t, lines[1], &done)
+	got = fmt.Sprint(record.Endpoint, " ", record.Client.Command, " ", record.Container.Image, " ", done.ID == record.ID, done.Status, " ", done.Made)
+	if want := "container.create proxy.test web:1 true 201 0123abcd"; got != want {
+		t.Errorf("got %s want %s", got, want)
+	}
+}
+
+func TestWhatNoRuleIsAboutPassesHTTP2AsItCame(t *testing.T) {
+	for name, c := range map[string]struct {
+		method, target, body string
+		header               http.Header
+		status               int
+		answer               http.Header
+		content              string
+	}{
+		"nothing but the call": {"GET", "/_ping", "", nil, 200, nil, "OK"},
+		"no content":           {"POST", "/containers/a/kill", "", nil, 204, nil, ""},
+		"HEAD":                 {"HEAD", "/_ping", "", nil, 200, http.Header{"Content-Length": {"2"}}, ""},
+		"its own client":       {"GET", "/info", "", http.Header{"User-Agent": {"me"}, "Accept-Encoding": {"gzip"}}, 200, http.Header{"Content-Encoding": {"gzip"}}, "not gzip"},
+		"odd characters":       {"GET", `/images/a|b"%7c/json?x=%zz&;`, "", nil, 404, nil, "{}"},
+		"a double slash":       {"GET", "//_ping", "", nil, 301, http.Header{"Location": {"/_ping"}}, ""},
+		"an empty query":       {"GET", "/_ping?", "", nil, 200, nil, "OK"},
+		"an exact body":        {"POST", "/containers/create", `{"Image":"a"} `, http.Header{"Te": {"trailers"}}, 409, http.Header{"Content-Type": {"a/b"}}, "{}"},
+		"an answer of no type": {"POST", "/images/load", "<tar>", nil, 200, http.Header{"Set-Cookie": {"b", "a"}}, "<html>"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got string
+			w := newWorld(t, http2Engine(t, func(a http.ResponseWriter, r *http.Request) {
+				got = asText(r)
+				a.Header()["Date"], a.Header()["Content-Type"] = nil, nil
+				maps.Copy(a.Header(), c.answer)
+				a.WriteHeader(c.status)
+				if c.content != "" {
+					http.NewResponseController(a).Flush()
+					io.WriteString(a, c.content)
+				}
+			}))
+			r := call(t, c.method, c.target, nil, c.header)
+			r.URL.ForceQuery = strings.HasSuffix(c.target, "?")
+			if strings.HasPrefix(c.target, "//") {
+				r.URL = &url.URL{Scheme: "http", Host: "docker", Path: c.target}
+			}
+			sent := maps.Clone(c.header)
+			if c.body != "" {
+				r.Body, r.ContentLength = io.NopCloser(strings.NewReader(c.body)), -1 // of a length that is not told
+			}
+			if r.Method == "POST" && c.body == "" {
+				sent = http.Header{"Content-Length": {"0"}}
+			}
+			answer, content := answered(t, w.dialHTTP2(), r)
+			if want := text(c.method+" "+c.target+" HTTP/2.0 docker", sent, c.body); got != want {
+				t.Errorf("the Engine got\n%s\nwant\n%s", got, want)
+			}
+			if answer.ContentLength == 0 {
+				answer.Header.Del("Content-Length") // net/http tells it where there is nothing
+			}
+			got, want := text(fmt.Sprint(answer.StatusCode), answer.Header, content), text(fmt.Sprint(c.status), c.answer, c.content)
+			if got != want {
+				t.Errorf("the client got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+func TestARefusedStreamLeavesItsNeighboursAlone(t *testing.T) {
+	w := newWorld(t, http2Engine(t, func(a http.ResponseWriter, r *http.Request) { fmt.Fprint(a, "passed ", r.URL) }),
+		func(s *Server) { s.BodyLimit = 64 })
+	w.setPolicy(`port "none" { action = "deny" }`)
+	c := w.dialHTTP2()
+	unsized := func(body string) io.Reader { return io.MultiReader(strings.NewReader(body)) }
+	for name, test := range map[string]struct {
+		method, target string
+		body           io.Reader
+		header         http.Header
+		want           string
+	}{
+		"by its form": {"POST", "/containers/create", unsized(`{"HostConfig":{"PublishAllPorts":true}}`), http.Header{"Content-Type": {"text/plain; form"}},
+			`415 {"message":"safesock: a body of the Content-Type \"text/plain; form\" is not read by this endpoint; send application/json"}`},
+		"by its length": {"POST", "/containers/create", strings.NewReader(strings.Repeat(" ", 65)), nil, `413 {"message":"safesock: the body is longer than 64 bytes, which is as much as is read of one call"}`},
+		"by its end":    {"POST", "/containers/create", unsized(strings.Repeat(" ", 65)), nil, `413 {"message":"safesock: the body is longer than 64 bytes, which is as much as is read of one call"}`},
+		"by its path":   {"POST", "/containers/./create", nil, nil, `400 {"message":"safesock: the path \"/containers/./create\" is not in its shortest form; send \"/containers/create\""}`},
+		"by its type":   {"POST", "/containers/create", nil, http.Header{"Content-Type": {"application/grpc"}}, "INVALID_ARGUMENT"},
+		"CONNECT":       {"CONNECT", "", nil, nil, `400 {"message":"safesock: the Engine has no CONNECT"}`},
+		"by a rule":     {"POST", "/containers/create", unsized(`{"HostConfig":{"PortBindings":{"1/tcp":[{}]}}}`), nil, `403 {"message":"safesock: 1/tcp may not be published on every interface (port \"none\", test.hcl:1); name an address, as in -p 127.0.0.1::1"}`},
+	} {
+		r := call(t, test.method, test.target, test.body, test.header)
+		answer, body := answered(t, c, r)
+		got := fmt.Sprintf("%d %s", answer.StatusCode, strings.TrimSuffix(body, "\n"))
+		if test.want == "INVALID_ARGUMENT" {
+			test.want = `200 3 safesock: POST /containers/create is no gRPC; send it with another Content-Type than "application/grpc"`
+			message, _ := url.PathUnescape(answer.Header.Get("Grpc-Message"))
+			got += answer.Header.Get("Grpc-Status") + " " + message
+		}
+		if got != test.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, got, test.want)
+		}
+	}
+	if _, body := answered(t, c, call(t, "GET", "/_ping", nil, nil)); body != "passed /_ping" {
+		t.Errorf("got %s", body)
+	}
+}
+
+func TestExtendedCONNECTIsRefused(t *testing.T) {
+	w := newWorld(t, http2Engine(t, func(http.ResponseWriter, *http.Request) { t.Error("the Engine was asked") }))
+	r := call(t, "CONNECT", "/containers/a/attach/ws", nil, http.Header{":protocol": {"websocket"}})
+	if answer, err := w.dialHTTP2().RoundTrip(r); err == nil {
+		t.Errorf("got %s", answer.Status)
+	}
+}
+
+func TestAnUnwritableLogForwardsNoStream(t *testing.T) {
+	full, err := OpenAudit("/dev/full")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	w := newWorld(t, http2Engine(t, func(http.ResponseWriter, *http.Request) { t.Error("the Engine was asked") }),
+		func(s *Server) { s.Audit = full })
+	answer, body := answered(t, w.dialHTTP2(), call(t, "POST", "/containers/create", strings.NewReader(openBody), nil))
+	want := "{\"message\":\"safesock: the audit log cannot be written, so the call was not forwarded: write /dev/full: no space left on device\"}\n"
+	if answer.StatusCode != 500 || body != want {
+		t.Errorf("got %s %s", answer.Status, body)
+	}
+}
+
+func TestStreamsPassBothWaysWithTheirTrailers(t *testing.T) {
+	for name, target := range map[string]string{
+		"gRPC":          "/moby.buildkit.v1.Control/Session",
+		"an upload":     "/images/load",
+		"a build":       "/build",
+		"a new service": "/grpc.of.the.Future/Call",
+	} {
+		t.Run(name, func(t *testing.T) {
+			sums := make(chan string, 1)
+			w := newWorld(t, http2Engine(t, func(a http.ResponseWriter, r *http.Request) {
+				a.Header().Set("Content-Type", "application/grpc")
+				a.Header().Set("Trailer", "Grpc-Status")
+				flush(a)
+				if err := moveBody(a, r.Body); err != nil {
+					t.Error(err)
+				}
+				sums <- fmt.Sprint(r.Trailer)
+				a.Header().Set("Grpc-Status", "0")
+				a.Header().Set(http.TrailerPrefix+"Grpc-Message", "done")
+			}))
+			in, out := io.Pipe()
+			r := call(t, "POST", target, in, http.Header{"Te": {"trailers"}})
+			if strings.Contains(target, ".") {
+				r.Header.Set("Content-Type", "application/grpc+proto")
+			}
+			r.Trailer = http.Header{"X-Sum": {"3"}}
+			answer, err := w.dialHTTP2().RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, part := range []string{"a", "bc", strings.Repeat("d", 1<<20)} {
+				go io.WriteString(out, part)
+				echo := make([]byte, len(part))
+				if _, err := io.ReadFull(answer.Body, echo); err != nil || string(echo) != part {
+					t.Fatalf("got %.20q (%v) want %.20q", echo, err, part)
+				}
+			}
+			out.Close()
+			rest, err := io.ReadAll(answer.Body)
+			got := fmt.Sprint(len(rest), err, " ", answer.Trailer, " ", <-sums)
+			if want := "0 <nil> map[Grpc-Message:[done] Grpc-Status:[0]] map[X-Sum:[3]]"; got != want {
+				t.Errorf("got %s want %s", got, want)
+			}
+		})
+	}
+}
+
+func TestAnAnswerOfTrailersAloneStaysOne(t *testing.T) {
+	w := newWorld(t, http2Engine(t, func(a http.ResponseWriter, r *http.Request) {
+		a.Header()["Date"] = nil
+		a.Header().Set("Content-Type", "application/grpc")
+		a.Header().Set("Grpc-Status", "12")
+	}))
+	answer, _ := answered(t, w.dialHTTP2(), call(t, "POST", "/grpc.health.v1.Health/Check", nil, http.Header{"Content-Type": {"application/grpc"}}))
+	got := text(answer.Status, answer.Header, "") + fmt.Sprint(answer.ContentLength, answer.Trailer)
+	want := text("200 OK", http.Header{"Content-Length": {"0"}, "Content-Type": {"application/grpc"}, "Grpc-Status": {"12"}}, "0 map[]")
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestLongBodiesPassHTTP2(t *testing.T) {
+	const size = 32 << 20
+	w := newWorld(t, http2Engine(t, func(a http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(io.Discard, r.Body)
+		if err != nil || n != size {
+			t.Errorf("the Engine got %d bytes (%v)", n, err)
+		}
+		io.CopyN(a, endless{}, size)
+	}))
+	answer, err := w.dialHTTP2().RoundTrip(call(t, "POST", "/images/load", io.LimitReader(endless{}, size), nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if n, err := io.Copy(io.Discard, answer.Body); n != size || err != nil {
+		t.Errorf("the client got %d bytes (%v)", n, err)
+	}
+}
+
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+func TestACancelledStreamIsCancelledAtTheEngine(t *testing.T) {
+	for name, end := range map[string]func(c *http.ClientConn, cancel func()){
+		"the stream":     func(_ *http.ClientConn, cancel func()) { cancel() },
+		"the connection": func(c *http.ClientConn, _ func()) { c.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			ended := make(chan error, 2)
+			w := newWorld(t, http2Engine(t, func(a http.ResponseWriter, r *http.Request) {
+				flush(a)
+				if r.URL.Path == "/images/load" {
+					_, err := io.Copy(io.Discard, r.Body)
+					ended <- err
+					return
+				}
+				<-r.Context().Done()
+				ended <- r.Context().Err()
+			}))
+			c := w.dialHTTP2()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			upload, out := io.Pipe()
+			context.AfterFunc(ctx, func() { out.CloseWithError(ctx.Err()) })
+			for _, r := range []*http.Request{call(t, "GET", "/events", nil, nil), call(t, "POST", "/images/load", upload, nil)} {
+				if _, err := c.RoundTrip(r.WithContext(ctx)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			end(c, cancel)
+			for range 2 {
+				if err := <-ended; err == nil {
+					t.Error("the stream ended as if it were whole")
+				}
+			}
+		})
+	}
+}
+
+func TestAnAnswerThatBreaksOffDoesSoForTheClient(t *testing.T) {
+	w := newWorld(t, http2Engine(t, func(a http.ResponseWriter, r *http.Request) {
+		io.WriteString(a, "some")
+		flush(a)
+		panic(http.ErrAbortHandler)
+	}))
+	answer, err := w.dialHTTP2().RoundTrip(call(t, "GET", "/events", nil, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body, err := io.ReadAll(answer.Body); string(body) != "some" || err == nil {
+		t.Errorf("got %s (%v)", body, err)
+	}
+}
+
+func TestBuildKitOverHTTP2IsRefusedByAPolicyForCI(t *testing.T) {
+	w := newWorld(t, http2Engine(t, func(http.ResponseWriter, *http.Request) { t.Error("the Engine was asked") }))
+	src, err := examples.Policies.ReadFile("ci.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := policy.Parse(policy.File{Name: "ci.hcl", Src: src})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.server.SetPolicy(p)
+	c := w.dialHTTP2()
+	for _, target := range []string{"/moby.buildkit.v1.Control/Solve", "/grpc.health.v1.Health/Check", "/Future/Call"} {
+		r := call(t, "POST", target, strings.NewReader("\x00\x00\x00\x00\x00"), http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}})
+		answer, body := answered(t, c, r)
+		message, err := url.PathUnescape(answer.Header.Get("Grpc-Message"))
+		got := fmt.Sprint(answer.StatusCode, answer.Header["Content-Type"], answer.Header["Grpc-Status"], message, body, err)
+		got = regexp.MustCompile(`ci\.hcl:\d+`).ReplaceAllString(got, "ci.hcl:LINE")
+		want := "200 [application/grpc] [7]safesock: buildkit " + target[1:] + ` may not be granted (privilege "no BuildKit", ci.hcl:LINE); build with DOCKER_BUILDKIT=0<nil>`
+		if target == "/Future/Call" {
+			want = `200 [application/grpc] [7]safesock: POST /Future/Call may not be made (api "only calls that were reviewed", ci.hcl:LINE); this safesock does not know the call or its API version; update safesock, or set DOCKER_API_VERSION<nil>`
+		}
+		if got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	}
+}
+
+func TestAnEngineWithoutHTTP2IsToldOfInHTTP1(t *testing.T) {
+	for name, act := range map[string]func(*peerEnd){
+		"it redirects": func(e *peerEnd) {
+			e.expect(preface)
+			e.send("HTTP/1.1 301 Moved Permanently\r\nLocation: /\r\nContent-Length: 0\r\n\r\n")
+		},
+		"it refuses": func(e *peerEnd) {
+			e.expect(preface)
+			e.send("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+		},
+		"it hangs up": func(e *peerEnd) { e.expect(preface) },
+		"it says little": func(e *peerEnd) {
+			e.expect(preface)
+			e.send("what")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, act)
+			c := w.dial()
+			c.send(preface + "\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+			c.expect(refusal("505 HTTP Version Not Supported", "the Engine at "+w.engine+" does not speak HTTP/2; use HTTP/1.1"))
+			c.expectEnd()
+		})
+	}
+}
+
+func TestAnEngineThatIsNotThereIsToldOfInHTTP1(t *testing.T) {
+	w := newWorld(t, func(*peerEnd) {})
+	w.listener.Close()
+	c := w.dial()
+	c.send(preface)
+	c.expect(refusal("502 Bad Gateway", "cannot reach the Engine: dial unix "+w.engine+": connect: no such file or directory; is it running?"))
+	c.expectEnd()
+}
+
+// refusal is an answer of safesock's own after which it hangs up.
+func refusal(status, reason string) string {
+	body := fmt.Sprintf("{\"message\":\"safesock: %s\"}\n", reason)
+	return fmt.Sprintf("HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", status, len(body), body)
+}
+
+func TestOnlyAWholePrefaceIsHTTP2(t *testing.T) {
+	w := newWorld(t, func(e *peerEnd) {
+		e.expect(ping)
+		e.send(okText)
+		e.expectEnd()
+	})
+	c := w.dial()
+	c.send(prefaceHead + "GET / ")
+	c.expect(refusal("505 HTTP Version Not Supported", "only HTTP/1.0, HTTP/1.1 and HTTP/2 are understood"))
+	c.expectEnd()
+	c = w.dial()
+	c.send(ping + preface)
+	c.expect(okText)
+	c.expect(refusal("505 HTTP Version Not Supported", "only HTTP/1.0 and HTTP/1.1 are understood"))
+}
+
+func TestAClientMayLeaveBeforeTheEngineHasSpoken(t *testing.T) {
+	w := newWorld(t, func(e *peerEnd) {
+		e.expect(preface)
+		io.Copy(io.Discard, e) // until safesock hangs up
+		if _, err := e.Write([]byte("x")); err == nil {
+			t.Error("safesock has not hung up")
+		}
+	})
+	c := w.dial()
+	c.send(preface)
+	c.Close()
+}
+
+func TestAnEngineThatEndsEndsItsClients(t *testing.T) {
+	hangUp := make(chan func() error, 1)
+	engine := http2Engine(t, func(a http.ResponseWriter, r *http.Request) {})
+	w := newWorld(t, func(e *peerEnd) {
+		hangUp <- e.CloseWrite
+		engine(e)
+	})
+	c := w.dialHTTP2()
+	answered(t, c, call(t, "GET", "/_ping", nil, nil))
+	over := make(chan bool)
+	c.SetStateHook(func(c *http.ClientConn) {
+		if c.Err() != nil {
+			close(over)
+		}
+	})
+	if err := (<-hangUp)(); err != nil {
+		t.Fatal(err)
+	}
+	within(t, over)
+	answered(t, w.dialHTTP2(), call(t, "GET", "/_ping", nil, nil))
+}
+
+func within(t *testing.T, over <-chan bool) {
+	t.Helper()
+	select {
+	case <-over:
+	case <-time.After(patience):
+		t.Fatal("nothing happens")
+	}
+}
+
+func TestServingEndsWithTheOpenStreams(t *testing.T) {
+	asked, goOn := make(chan bool), make(chan bool)
+	w := newWorld(t, http2Engine(t, func(a http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/events" {
+			flush(a)
+			asked <- true
+			<-goOn
+			io.WriteString(a, "the last event")
+		}
+	}))
+	busyClient, idleClient := w.dialHTTP2(), w.dialHTTP2()
+	answered(t, idleClient, call(t, "GET", "/_ping", nil, nil))
+	over := make(chan bool)
+	idleClient.SetStateHook(func(c *http.ClientConn) {
+		if c.Err() != nil {
+			close(over)
+		}
+	})
+	got := make(chan string)
+	go func() {
+		answer, err := busyClient.RoundTrip(call(t, "GET", "/events", nil, nil))
+		if err != nil {
+			got <- err.Error()
+			return
+		}
+		body, err := io.ReadAll(answer.Body)
+		got <- fmt.Sprint(string(body), err)
+	}()
+	within(t, asked)
+	w.stop()
+	within(t, over)
+	if _, err := busyClient.RoundTrip(call(t, "GET", "/_ping", nil, nil)); err == nil {
+		t.Error("a stream is still accepted")
+	}
+	goOn <- true
+	if got := <-got; got != "the last event<nil>" {
+		t.Errorf("got %s", got)
+	}
+	if err := w.awaitStop(); err != nil {
+		t.Error(err)
+	}
+	noneLeft(t)
+}
+
+func TestStreamsThatDoNotEndAreCut(t *testing.T) {
+	w := newWorld(t, http2Engine(t, func(a http.ResponseWriter, r *http.Request) {
+		flush(a)
+		<-r.Context().Done()
+	}), func(s *Server) { s.Drain = 1 })
+	answer, err := w.dialHTTP2().RoundTrip(call(t, "GET", "/events", nil, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.stop()
+	if _, err := io.ReadAll(answer.Body); err == nil || errors.Is(err, io.EOF) {
+		t.Errorf("got the end (%v)", err)
+	}
+	if err := w.awaitStop(); err != nil {
+		t.Error(err)
+	}
+	noneLeft(t)
+}
+
+// noneLeft waits until nothing runs on for a connection.
+func noneLeft(t *testing.T) {
+	t.Helper()
+	ours := regexp.MustCompile(`proxy\.(\(\*(streams|connection|listened|stream)\)|begun)\.`)
+	for start := time.Now(); ; runtime.Gosched() {
+		all := make([]byte, 1<<20)
+		all = all[:runtime.Stack(all, true)]
+		if !ours.Match(all) {
+			return
+		}
+		if time.Since(start) > patience {
+			t.Fatalf("still running:\n%s", all)
+		}
+	}
+}
+
+func TestManyStreamsAtOnceOfManyClients(t *testing.T) {
+	var engines sync.Map
+	w := newWorld(t, http2Engine(t, func(a http.ResponseWriter, r *http.Request) {
+		io.Copy(a, r.Body)
+		engines.Store(r.RemoteAddr, true)
+		fmt.Fprint(a, r.Header["X-Client"])
+	}))
+	var clients sync.WaitGroup
+	for i := range 4 {
+		c := w.dialHTTP2()
+		for j := range 32 {
+			clients.Go(func() {
+				want := strings.Repeat(fmt.Sprintf("%d of %d ", j, i), 5000)
+				r := call(t, "POST", "/images/load", strings.NewReader(want), http.Header{"X-Client": {fmt.Sprint(i)}})
+				answer, err := c.RoundTrip(r)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer answer.Body.Close()
+				got, err := io.ReadAll(answer.Body)
+				if want += fmt.Sprintf("[%d]", i); string(got) != want || err != nil {
+					t.Errorf("got %.40q (%v) want %.40q", got, err, want)
+				}
+			})
+		}
+	}
+	clients.Wait()
+}
