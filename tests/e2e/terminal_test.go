@@ -122,7 +122,8 @@ func TestTerminalSession(t *testing.T) {
 		// ^C reaches the process at the other end; a second session is one of its own.
 		second := openTerminal(t, docker("exec", "-it", "two", "sh"), 24, 80)
 		second.shows(`# `)
-		second.types("cat\r")
+		second.types("echo purr; cat\r") // what is typed before the shell has let go of the terminal is lost
+		second.shows(`\npurr\r\n`)
 		second.types("meow\r")
 		second.shows(`meow\r\nmeow\r\n`)
 		second.types("\x03")

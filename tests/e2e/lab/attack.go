@@ -43,17 +43,18 @@ func (m *Machine) RouteToContainers(t testing.TB) {
 	}
 }
 
-// Bridge makes a bridge of the machine's that its LAN is a port of, as hosts of
-// virtual machines have one.
+// Bridge gives the machine a bridge, as hosts of virtual machines have one, with
+// another LAN on it, 198.51.100.0/24. The neighbour is 198.51.100.2 there.
 func (m *Machine) Bridge(t testing.TB, name string) {
 	t.Helper()
 	for _, line := range []string{
 		"ip link add " + name + " type bridge",
+		"ip link add lan1 type veth peer name lan1 netns neighbour",
+		"ip link set lan1 master " + name + " up",
+		"ip addr add 198.51.100.1/24 dev " + name,
 		"ip link set " + name + " up",
-		"ip netns add port",
-		"ip link add port0 type veth peer name port0 netns port",
-		"ip link set port0 master " + name + " up",
-		"ip -n port link set port0 up",
+		"ip -n neighbour addr add 198.51.100.2/24 dev lan1",
+		"ip -n neighbour link set lan1 up",
 	} {
 		if out, err := m.Command("", strings.Fields(line)...).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", line, err, out)
@@ -83,19 +84,24 @@ func (m *Machine) SharesNamespace(pid int, kind string) bool {
 	return err == nil && a == b
 }
 
-// Capable tells whether a process has a capability, by its number.
-func (m *Machine) Capable(pid int, capability uint) bool {
+// Status is a field of /proc/PID/status, as in "Seccomp", "" if there is none.
+func (m *Machine) Status(pid int, field string) string {
 	status, err := os.ReadFile(m.Path(fmt.Sprintf("/proc/%d/status", pid)))
 	if err != nil {
-		return false
+		return ""
 	}
 	for line := range strings.Lines(string(status)) {
-		if text, ok := strings.CutPrefix(line, "CapEff:"); ok {
-			set, err := strconv.ParseUint(strings.TrimSpace(text), 16, 64)
-			return err == nil && set&(1<<capability) != 0
+		if text, ok := strings.CutPrefix(line, field+":"); ok {
+			return strings.TrimSpace(text)
 		}
 	}
-	return false
+	return ""
+}
+
+// Capable tells whether a process has a capability, by its number.
+func (m *Machine) Capable(pid int, capability uint) bool {
+	set, err := strconv.ParseUint(m.Status(pid, "CapEff"), 16, 64)
+	return err == nil && set&(1<<capability) != 0
 }
 
 // Exists tells whether the machine has a file.
@@ -111,6 +117,17 @@ func (m *Machine) Put(t testing.TB, path, text string) {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(m.Path(path), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Link makes a symbolic link on the machine.
+func (m *Machine) Link(t testing.TB, to, path string) {
+	t.Helper()
+	if err := os.MkdirAll(m.Path(filepath.Dir(path)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(to, m.Path(path)); err != nil {
 		t.Fatal(err)
 	}
 }

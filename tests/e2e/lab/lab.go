@@ -113,11 +113,6 @@ func Until(t testing.TB, what string, happened func() error) {
 	}
 }
 
-// Dial connects to a Unix socket of the machine.
-func (m *Machine) Dial(socket string) (*net.UnixConn, error) {
-	return net.DialUnix("unix", nil, &net.UnixAddr{Name: m.Path(socket), Net: "unix"})
-}
-
 // HTTP is a client for a Unix socket of the machine. It keeps no connection.
 func (m *Machine) HTTP(socket string) *http.Client {
 	return &http.Client{Transport: &http.Transport{

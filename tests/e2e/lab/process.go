@@ -112,3 +112,9 @@ func (p *Process) await(t testing.TB, what string, holds func() error) {
 		return holds()
 	})
 }
+
+// Wait waits for the program's end and returns its exit status.
+func (p *Process) Wait() int {
+	<-p.done
+	return p.cmd.ProcessState.ExitCode()
+}
