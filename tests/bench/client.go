@@ -52,8 +52,11 @@ func (c *client) ping() error {
 	return err
 }
 
-func (c *client) createCall(name string, body []byte) *http.Request {
-	r := c.request("POST", "/v1.51/containers/create?name="+name, bytes.NewReader(body))
+// apiVersion is how the stub engine's paths begin.
+const apiVersion = "/v1.51"
+
+func (c *client) createCall(version, name string, body []byte) *http.Request {
+	r := c.request("POST", version+"/containers/create?name="+name, bytes.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	return r
 }
@@ -109,7 +112,7 @@ func attach(socket, container, run string, bytes int64) (*stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	target := fmt.Sprintf("/v1.51/containers/%s/attach?stdin=1&stdout=1&stream=1&run=%s&bytes=%d", container, run, bytes)
+	target := fmt.Sprintf(apiVersion+"/containers/%s/attach?stdin=1&stdout=1&stream=1&run=%s&bytes=%d", container, run, bytes)
 	err = s.send("POST", target, "Content-Length: 0\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n", http.StatusSwitchingProtocols)
 	if err != nil {
 		s.Close()

@@ -11,52 +11,63 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// compare takes the probes on every contestant in turn, round after round, and
-// prints the table.
+// compare prints the table: the probes in front of the stub engine, and a few
+// in front of a real one.
 func (b *bench) compare(ctx context.Context, o options, chosen []probe) error {
 	start := time.Now()
-	var running []*process
-	var names []string
-	defer func() {
-		for _, p := range running {
-			p.stop()
-		}
-	}()
-	for _, c := range contestants {
-		p, err := b.launch(ctx, c)
-		if errors.Is(err, errMissing) {
-			fmt.Fprintln(os.Stderr, "bench: without", err)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		running, names = append(running, p), append(names, c.name)
-	}
-	r := results{}
-	for range o.rounds {
-		for _, probe := range chosen {
-			for _, p := range running {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				if probe.run == nil {
-					continue
-				}
-				values, err := probe.run(ctx, p)
-				if err != nil {
-					return fmt.Errorf("%s: %s: %w", probe.name, p.contestant, err)
-				}
-				r.add(probe, p.contestant, values)
-			}
-		}
+	r, names, err := b.race(ctx, b.engine, chosen, o.rounds)
+	if err != nil {
+		return err
 	}
 	if err := b.alone(ctx, r, chosen, names); err != nil {
 		return err
 	}
 	missed := r.print(os.Stdout, chosen, names)
 	fmt.Printf("%d rounds in %.0f s, %d targets missed\n", o.rounds, time.Since(start).Seconds(), missed)
+	if o.run == "" {
+		return b.compareReal(ctx, o.rounds)
+	}
 	return nil
+}
+
+// race takes the probes on every contestant in turn, round after round.
+func (b *bench) race(ctx context.Context, upstream string, chosen []probe, rounds int) (r results, names []string, err error) {
+	var running []*process
+	defer func() {
+		for _, p := range running {
+			p.stop()
+		}
+	}()
+	for _, c := range contestants {
+		p, err := b.launchAt(ctx, upstream, c)
+		if errors.Is(err, errMissing) {
+			fmt.Println("without", err)
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		running, names = append(running, p), append(names, c.name)
+	}
+	r = results{}
+	for range rounds {
+		for _, probe := range chosen {
+			for _, p := range running {
+				if err := ctx.Err(); err != nil {
+					return nil, nil, err
+				}
+				if probe.run == nil {
+					continue
+				}
+				values, err := probe.run(ctx, p)
+				if err != nil {
+					return nil, nil, fmt.Errorf("%s: %s: %w", probe.name, p.contestant, err)
+				}
+				r.add(probe, p.contestant, values)
+			}
+		}
+	}
+	return r, names, nil
 }
 
 // alone takes the probes that need a process of their own. Their time is spent

@@ -23,7 +23,7 @@ var contestants = []contestant{
 	{"haproxy", startHAProxy(false)},
 	{"haproxy+rules", startHAProxy(true)},
 	{"reverseproxy", startReverseProxy},
-	{"safesock", startSafesock},
+	{guarded, startSafesock(os.DevNull)},
 }
 
 // bench is what one run of this program shares.
@@ -33,7 +33,6 @@ type bench struct {
 	engine string // the stub engine's socket
 	binary string // safesock's
 	self   string // this program's
-	policy string // the file for safesock
 	loads  []probe
 
 	files atomic.Int64 // names made so far
@@ -44,24 +43,32 @@ func (b *bench) path(suffix string) string {
 	return filepath.Join(b.dir, strconv.FormatInt(b.files.Add(1), 10)+suffix)
 }
 
-// launch starts a contestant that has nobody else's connections.
+// launch starts a contestant in front of the stub engine.
 func (b *bench) launch(ctx context.Context, c contestant) (*process, error) {
-	p := &process{contestant: c.name, socket: b.path(".sock")}
+	return b.launchAt(ctx, b.engine, c)
+}
+
+// launchAt starts a contestant in front of an engine.
+func (b *bench) launchAt(ctx context.Context, upstream string, c contestant) (*process, error) {
+	p := &process{contestant: c.name, upstream: upstream, socket: b.path(".sock")}
 	return p, c.start(ctx, b, p)
 }
 
-func startDirect(_ context.Context, b *bench, p *process) error {
-	p.socket = b.engine
+func startDirect(_ context.Context, _ *bench, p *process) error {
+	p.socket = p.upstream
 	return nil
 }
 
 func startReverseProxy(ctx context.Context, b *bench, p *process) error {
-	return p.spawn(ctx, true, b.self, "-as", "reverseproxy", "-listen", p.socket, "-upstream", b.engine)
+	return p.spawnChild(ctx, b, "-as", "reverseproxy", "-listen", p.socket, "-upstream", p.upstream)
 }
 
-func startSafesock(ctx context.Context, b *bench, p *process) error {
-	p.audit = b.path(".audit")
-	return p.spawn(ctx, false, b.binary, "serve", "--listen", p.socket, "--upstream", "unix://"+b.engine, "--audit", p.audit, "--policy", b.policy)
+// startSafesock runs it with a policy before the built-in one.
+func startSafesock(policy string) func(context.Context, *bench, *process) error {
+	return func(ctx context.Context, b *bench, p *process) error {
+		p.audit = b.path(".audit")
+		return p.spawn(ctx, b.binary, "serve", "--listen", p.socket, "--upstream", "unix://"+p.upstream, "--audit", p.audit, "--policy", policy)
+	}
 }
 
 // errMissing is the error of a contestant that this machine does not have.
@@ -77,10 +84,10 @@ func startHAProxy(rules bool) func(context.Context, *bench, *process) error {
 			return fmt.Errorf("haproxy: %w (apt-get install haproxy)", errMissing)
 		}
 		file := b.path(".cfg")
-		if err := os.WriteFile(file, []byte(haproxyConfig(p.socket, b.engine, rules)), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(haproxyConfig(p.socket, p.upstream, rules)), 0o600); err != nil {
 			return err
 		}
-		return p.spawn(ctx, false, binary, "-db", "-f", file)
+		return p.spawn(ctx, binary, "-db", "-f", file)
 	}
 }
 
@@ -103,6 +110,6 @@ func haproxyConfig(listen, upstream string, rules bool) string {
 func startInProcess(profile string) func(context.Context, *bench, *process) error {
 	return func(ctx context.Context, b *bench, p *process) error {
 		p.audit = b.path(".audit")
-		return p.spawn(ctx, true, b.self, "-as", "safesock", "-listen", p.socket, "-upstream", b.engine, "-audit", p.audit, "-policy", b.policy, "-profile", profile)
+		return p.spawnChild(ctx, b, "-as", "safesock", "-listen", p.socket, "-upstream", p.upstream, "-audit", p.audit, "-profile", profile)
 	}
 }

@@ -46,7 +46,7 @@ func serveEngine(path string) error {
 		h.Set("Docker-Experimental", "false")
 		h.Set("Ostype", "linux")
 		h.Set("Server", "Docker/28.5.2 (linux)")
-		r.URL.Path = strings.TrimPrefix(r.URL.Path, "/v1.51")
+		r.URL.Path = strings.TrimPrefix(r.URL.Path, apiVersion)
 		routes.ServeHTTP(w, r)
 	}))
 }

@@ -13,11 +13,11 @@ import (
 type growth struct {
 	what  string
 	sizes []int
-	run   func(ctx context.Context, b *bench, n int) (load, error)
+	run   func(ctx context.Context, b *bench, n int) (cost, error)
 }
 
-// load is what n of a thing cost.
-type load struct {
+// cost is what n of a thing cost.
+type cost struct {
 	p50, cpu float64 // ns a call
 	idle     float64 // resident bytes before it
 	peak     float64 // the most resident bytes there were
@@ -25,11 +25,11 @@ type load struct {
 
 var growths = []growth{
 	{"kept connections, pings on one more", []int{1, 10, 100, 1000, 5000}, keptConnections},
-	{"bytes in the body of a create", []int{1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 5 << 20}, func(ctx context.Context, b *bench, n int) (load, error) {
-		return b.creates(ctx, n, 1)
+	{"bytes in the body of a create", []int{1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 5 << 20}, func(ctx context.Context, b *bench, n int) (cost, error) {
+		return b.creates(ctx, os.DevNull, n, 1)
 	}},
-	{"ports to bind in a create of 32 KiB", []int{1, 2, 5, 10, 20, 50, 100, 200}, func(ctx context.Context, b *bench, n int) (load, error) {
-		return b.creates(ctx, 32<<10, n)
+	{"ports to bind in a create of 32 KiB", []int{1, 2, 5, 10, 20, 50, 100, 200}, func(ctx context.Context, b *bench, n int) (cost, error) {
+		return b.creates(ctx, os.DevNull, 32<<10, n)
 	}},
 	{"rules before the one that decides a 4 KiB create", []int{1, 10, 100, 1000}, manyRules},
 }
@@ -42,7 +42,7 @@ func (b *bench) grow(ctx context.Context) error {
 	tw := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, g := range growths {
 		fmt.Fprintf(tw, "%s\tp50 µs\tCPU µs\tCPU a step\tRSS idle MiB\tRSS peak MiB\t\n", g.what)
-		var last load
+		var last cost
 		for i, n := range g.sizes {
 			l, err := g.run(ctx, b, n)
 			if err != nil {
@@ -51,7 +51,7 @@ func (b *bench) grow(ctx context.Context) error {
 			step := ""
 			if i > 0 {
 				more, by := float64(n)/float64(g.sizes[i-1]), l.cpu/last.cpu
-				step = fmt.Sprintf("%.2f× for %.0f×", by, more)
+				step = fmt.Sprintf("%.2f× for %.3g×", by, more)
 				if by > more*linear {
 					step += " MORE THAN LINEAR"
 				}
@@ -69,13 +69,13 @@ func (b *bench) grow(ctx context.Context) error {
 
 // weigh launches safesock and gives what a probe's first two values and its
 // process' memory are.
-func (b *bench) weigh(ctx context.Context, run func(*process) ([]float64, error)) (load, error) {
-	p, err := b.launch(ctx, contestant{guarded, startSafesock})
+func (b *bench) weigh(ctx context.Context, policy string, run func(*process) ([]float64, error)) (cost, error) {
+	p, err := b.launch(ctx, contestant{guarded, startSafesock(policy)})
 	if err != nil {
-		return load{}, err
+		return cost{}, err
 	}
 	defer p.stop()
-	var l load
+	var l cost
 	if l.idle, err = p.rss(); err != nil {
 		return l, err
 	}
@@ -88,14 +88,14 @@ func (b *bench) weigh(ctx context.Context, run func(*process) ([]float64, error)
 	return l, err
 }
 
-func (b *bench) creates(ctx context.Context, size, ports int) (load, error) {
+func (b *bench) creates(ctx context.Context, policy string, size, ports int) (cost, error) {
 	// As many calls as take about as long as 1000 small ones.
 	calls := max(20, min(1000, 16<<20/size))
-	return b.weigh(ctx, func(p *process) ([]float64, error) { return createOf(calls, size, ports)(ctx, p) })
+	return b.weigh(ctx, policy, func(p *process) ([]float64, error) { return createOf(calls, size, ports)(ctx, p) })
 }
 
-func keptConnections(ctx context.Context, b *bench, n int) (load, error) {
-	return b.weigh(ctx, func(p *process) ([]float64, error) {
+func keptConnections(ctx context.Context, b *bench, n int) (cost, error) {
+	return b.weigh(ctx, os.DevNull, func(p *process) ([]float64, error) {
 		var kept []*stream
 		defer func() { closeAll(kept) }()
 		for range n {
@@ -112,23 +112,22 @@ func keptConnections(ctx context.Context, b *bench, n int) (load, error) {
 	})
 }
 
-func manyRules(ctx context.Context, b *bench, n int) (load, error) {
+func manyRules(ctx context.Context, b *bench, n int) (cost, error) {
 	var rules strings.Builder
 	for i := range n {
 		fmt.Fprintf(&rules, "port \"rule %d\" {\n  when   = port.container == %d && compose.project == \"team-%d\"\n  action = \"deny\"\n}\n", i, 20000+i, i)
 	}
-	with := *b
-	with.policy = b.path(".hcl")
-	if err := os.WriteFile(with.policy, []byte(rules.String()), 0o600); err != nil {
-		return load{}, err
+	file := b.path(".hcl")
+	if err := os.WriteFile(file, []byte(rules.String()), 0o600); err != nil {
+		return cost{}, err
 	}
-	return with.creates(ctx, 4<<10, 1)
+	return b.creates(ctx, file, 4<<10, 1)
 }
 
 // tooLong shows that the memory for one call is bounded, however long it is.
 func (b *bench) tooLong(ctx context.Context) error {
 	const size = 256 << 20
-	p, err := b.launch(ctx, contestant{guarded, startSafesock})
+	p, err := b.launch(ctx, contestant{guarded, startSafesock(os.DevNull)})
 	if err != nil {
 		return err
 	}
@@ -139,7 +138,7 @@ func (b *bench) tooLong(ctx context.Context) error {
 	}
 	defer s.Close()
 	// It is refused by its length; a chunked one while it is read.
-	if err := s.send("POST", "/v1.51/containers/create", fmt.Sprintf("Content-Length: %d\r\n", size), http.StatusRequestEntityTooLarge); err != nil {
+	if err := s.send("POST", apiVersion+"/containers/create", fmt.Sprintf("Content-Length: %d\r\n", size), http.StatusRequestEntityTooLarge); err != nil {
 		return err
 	}
 	chunked, err := dial(p.socket)

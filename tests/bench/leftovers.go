@@ -96,7 +96,7 @@ func leaveDownload(socket string) error {
 		return err
 	}
 	defer s.Close()
-	return s.send("GET", "/v1.51/images/web/get?bytes=67108864", "", 200)
+	return s.send("GET", apiVersion+"/images/web/get?bytes=67108864", "", 200)
 }
 
 // attachMany opens idle attached containers. What it opened is returned with

@@ -1,3 +1,16 @@
+// Bench measures what stands between a Docker client and the Engine: nothing,
+// HAProxy as a bare relay and as the images for guarding docker.sock set it
+// up, net/http/httputil's ReverseProxy, and safesock, each a process of its own.
+//
+//	go run ./tests/bench                    the table, and which targets hold
+//	go run ./tests/bench -run ping          one measure
+//	go run ./tests/bench -profile cpu       a profile of safesock under the measures
+//	go run ./tests/bench -growth            more connections, bodies, ports, rules
+//	go run ./tests/bench -soak -for 9m      clients that come and go, and what they leave
+//
+// Client and engine are net/http, as Docker's are: a relay is judged by what
+// it adds to that. The rounds are interleaved, and each ratio is the median of
+// the rounds' own ratios, so that what else the machine does falls on all.
 package main
 
 import (
@@ -10,6 +23,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"syscall"
+	"time"
 )
 
 // guarded is the contestant that the targets are for.
@@ -23,8 +37,10 @@ type options struct {
 
 	profile string
 	growth  bool
+	soak    bool
+	span    time.Duration
 
-	as, listen, upstream, policy, audit string // of a child
+	as, listen, upstream, audit string // of a child
 }
 
 func main() {
@@ -34,22 +50,20 @@ func main() {
 	flag.StringVar(&o.binary, "safesock", "", "the safesock `binary` to measure (default: built from ./cmd/safesock)")
 	flag.StringVar(&o.profile, "profile", "", "`kind` of profile to leave of safesock under the measures, cpu or heap, instead of a table")
 	flag.BoolVar(&o.growth, "growth", false, "print how safesock grows with connections, bodies, ports and rules, instead of the table")
+	flag.BoolVar(&o.soak, "soak", false, "load safesock with clients that come and go, and look at what they leave, instead of the table")
+	flag.DurationVar(&o.span, "for", time.Minute, "with -soak, how long")
 	flag.StringVar(&o.as, "as", "", "be a process of the benchmark: engine, reverseproxy, safesock")
 	flag.StringVar(&o.listen, "listen", "", "with -as, the socket to make")
 	flag.StringVar(&o.upstream, "upstream", "", "with -as, the engine's socket")
-	flag.StringVar(&o.policy, "policy", "", "with -as safesock, the policy")
 	flag.StringVar(&o.audit, "audit", "", "with -as safesock, the audit log")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := perform(ctx, o); err != nil {
+	if err := perform(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		stop()
 		os.Exit(1)
 	}
 }
 
-func perform(ctx context.Context, o options) error {
+func perform(o options) error {
 	switch o.as {
 	case "engine":
 		return serveEngine(o.listen)
@@ -61,11 +75,16 @@ func perform(ctx context.Context, o options) error {
 	default:
 		return fmt.Errorf("-as %s: unknown", o.as)
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	b, err := newBench(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer b.close()
+	if o.soak {
+		return b.soak(ctx, o.span)
+	}
 	if o.growth {
 		return b.grow(ctx)
 	}
@@ -106,16 +125,17 @@ func newBench(ctx context.Context, o options) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{dir: dir, self: self, binary: o.binary, policy: os.DevNull, loads: probes, stub: &process{contestant: "stub engine"}}
+	b := &bench{dir: dir, self: self, binary: o.binary, loads: probes}
 	b.engine = b.path(".sock")
-	b.stub.socket = b.engine
-	if err := b.stub.spawn(ctx, true, self, "-as", "engine", "-listen", b.engine); err != nil {
+	b.stub = &process{contestant: "stub engine", socket: b.engine}
+	if err := b.stub.spawnChild(ctx, b, "-as", "engine", "-listen", b.engine); err != nil {
 		b.close()
 		return nil, err
 	}
 	if b.binary == "" {
 		b.binary = filepath.Join(dir, "safesock")
-		build := exec.CommandContext(ctx, "go", "build", "-o", b.binary, "github.com/safesock/safesock/cmd/safesock")
+		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.binary, "github.com/safesock/safesock/cmd/safesock")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is shipped
 		if said, err := build.CombinedOutput(); err != nil {
 			b.close()
 			return nil, fmt.Errorf("%s: %w\n%s", build, err, said)

@@ -143,7 +143,7 @@ func medianTime(n int, run func() error) (float64, error) {
 func createOf(n, size, ports int) func(context.Context, *process) ([]float64, error) {
 	body := createBody(size, ports)
 	measure := repeat(n, func(c *client) error {
-		_, err := c.call(c.createCall("bench", body), http.StatusCreated)
+		_, err := c.call(c.createCall(apiVersion, "bench", body), http.StatusCreated)
 		return err
 	})
 	return func(ctx context.Context, p *process) ([]float64, error) {
@@ -159,7 +159,7 @@ func createOf(n, size, ports int) func(context.Context, *process) ([]float64, er
 func edits(p *process) error {
 	c := newClient(p.socket)
 	defer c.CloseIdleConnections()
-	answer, err := c.RoundTrip(c.createCall("bench", createBody(4<<10, 1)))
+	answer, err := c.RoundTrip(c.createCall(apiVersion, "bench", createBody(4<<10, 1)))
 	if err != nil {
 		return err
 	}
@@ -213,7 +213,7 @@ func rate(n int) func(context.Context, *process) ([]float64, error) {
 }
 
 func download(framing string) func(context.Context, *process) ([]float64, error) {
-	target := fmt.Sprintf("/v1.51/images/web/get?bytes=%d%s", transfer, framing)
+	target := fmt.Sprintf(apiVersion+"/images/web/get?bytes=%d%s", transfer, framing)
 	return func(_ context.Context, p *process) ([]float64, error) {
 		return bulk(p, func(c *client) error {
 			size, err := c.call(c.request("GET", target, nil), http.StatusOK)
@@ -233,7 +233,7 @@ func (endless) Read(b []byte) (int, error) { return len(b), nil }
 func upload(length int64) func(context.Context, *process) ([]float64, error) {
 	return func(_ context.Context, p *process) ([]float64, error) {
 		return bulk(p, func(c *client) error {
-			r := c.request("POST", "/v1.51/images/load", io.LimitReader(endless{}, transfer))
+			r := c.request("POST", apiVersion+"/images/load", io.LimitReader(endless{}, transfer))
 			r.ContentLength = length
 			_, err := c.call(r, http.StatusOK)
 			return err

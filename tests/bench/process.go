@@ -18,42 +18,36 @@ import (
 // process is a running contestant.
 type process struct {
 	contestant string
-	socket     string
-	pid        int // 0 if nothing stands between client and engine
-	audit      string
+	upstream   string // the engine's socket
+	socket     string // its own
+	pid        int    // 0 if nothing stands between client and engine
+	audit      string // safesock's log
 
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser // of a child of this program
 	stdout *bufio.Reader
 }
 
-// spawn starts a command that will listen on p.socket, and waits until it does.
-// It dies with us. A talking one answers to ask.
-func (p *process) spawn(ctx context.Context, talks bool, name string, args ...string) error {
+// prepare makes the command that will listen on p.socket. It dies with us.
+func (p *process) prepare(name string, args ...string) {
+	p.cmd = exec.Command(name, args...)
+	// A signal of the terminal is for us alone: we stop them.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+}
+
+// begin starts the command and waits until it answers.
+func (p *process) begin(ctx context.Context, within time.Duration) error {
 	trouble, err := os.Create(p.socket + ".stderr")
 	if err != nil {
 		return err
 	}
 	defer trouble.Close()
-	p.cmd = exec.Command(name, args...)
 	p.cmd.Stderr = trouble
-	// A signal of the terminal is for us alone: we stop them.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	if talks {
-		if p.stdin, err = p.cmd.StdinPipe(); err != nil {
-			return err
-		}
-		stdout, err := p.cmd.StdoutPipe()
-		if err != nil {
-			return err
-		}
-		p.stdout = bufio.NewReader(stdout)
-	}
 	if err := p.cmd.Start(); err != nil {
 		return err
 	}
 	p.pid = p.cmd.Process.Pid
-	if err := p.answers(ctx); err != nil {
+	if err := p.answers(ctx, within); err != nil {
 		p.stop()
 		said, _ := os.ReadFile(trouble.Name())
 		return fmt.Errorf("%s: %w\n%s", p.contestant, err, said)
@@ -61,9 +55,33 @@ func (p *process) spawn(ctx context.Context, talks bool, name string, args ...st
 	return nil
 }
 
+// startWithin is how long a contestant may take to answer.
+const startWithin = 10 * time.Second
+
+// spawn starts a command.
+func (p *process) spawn(ctx context.Context, name string, args ...string) error {
+	p.prepare(name, args...)
+	return p.begin(ctx, startWithin)
+}
+
+// spawnChild starts a process of this program, which answers to ask.
+func (p *process) spawnChild(ctx context.Context, b *bench, args ...string) error {
+	p.prepare(b.self, args...)
+	var err error
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		return err
+	}
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	p.stdout = bufio.NewReader(stdout)
+	return p.begin(ctx, startWithin)
+}
+
 // answers waits until a ping comes back.
-func (p *process) answers(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+func (p *process) answers(ctx context.Context, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	every := time.NewTicker(10 * time.Millisecond)
 	defer every.Stop()

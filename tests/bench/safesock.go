@@ -14,14 +14,7 @@ import (
 // serveSafesock is what safesock serve runs, in a process that can be looked
 // into. Numbers of record are those of the real command.
 func serveSafesock(o options) error {
-	rules, err := os.ReadFile(o.policy)
-	if err != nil {
-		return err
-	}
-	loaded, err := policy.Parse(
-		policy.File{Name: o.policy, Src: rules},
-		policy.File{Name: "policy.hcl", Src: []byte(safesock.Policy), Builtin: true},
-	)
+	builtin, err := policy.Parse(policy.File{Name: "policy.hcl", Src: []byte(safesock.Policy), Builtin: true})
 	if err != nil {
 		return err
 	}
@@ -34,12 +27,13 @@ func serveSafesock(o options) error {
 		return err
 	}
 	server := proxy.Server{Upstream: o.upstream, Listen: o.listen, Audit: audit}
-	server.SetPolicy(loaded)
+	server.SetPolicy(builtin)
 	go obey(profileOrders(o.profile))
 	return server.Serve(context.Background(), l)
 }
 
 // profileOrders let the parent profile what it measures and nothing else.
+// Goroutines are written as text.
 func profileOrders(file string) map[string]func() string {
 	told := func(err error) string {
 		if err != nil {
@@ -59,6 +53,14 @@ func profileOrders(file string) map[string]func() string {
 		"stop cpu": func() string {
 			pprof.StopCPUProfile()
 			return told(out.Close())
+		},
+		"stop goroutines": func() string {
+			out, err := os.Create(file)
+			if err != nil {
+				return err.Error()
+			}
+			defer out.Close()
+			return told(pprof.Lookup("goroutine").WriteTo(out, 1))
 		},
 		"start heap": func() string { return "ok" },
 		"stop heap": func() string {
