@@ -296,7 +296,8 @@ func (s *streams) request(r *http.Request, target string, body io.ReadCloser, le
 	path, query, has := strings.Cut(target, "?")
 	u := &url.URL{Scheme: "http", Host: "localhost", Opaque: path, RawQuery: query, ForceQuery: has}
 	if strings.HasPrefix(path, "//") { // would be taken for a host
-		u.Opaque, u.Path, u.RawPath = "", r.URL.Path, r.URL.RawPath
+		u.Opaque, u.RawPath = "", path
+		u.Path, _ = url.PathUnescape(path) // it was parsed before
 	}
 	if _, ok := r.Header["User-Agent"]; !ok {
 		r.Header["User-Agent"] = nil // or net/http would name itself
