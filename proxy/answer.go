@@ -10,20 +10,28 @@ import (
 	"github.com/safesock/safesock/rewrite"
 )
 
-// answers moves the Engine's bytes, until one of both sides ends.
+// answers moves the Engine's answers, until one of both sides ends or the
+// connection becomes a raw stream.
 func (c *connection) answers() error {
 	defer close(c.answered)
 	for {
-		more, err := c.answer()
-		if err != nil || !more {
+		next, err := c.answer()
+		switch {
+		case err != nil || next == lastAnswer:
+			c.client.Close()
 			return err
+		case next == rawStream:
+			c.answerer.Go(c.rawAnswers)
+			c.answered <- next
+			return nil
 		}
+		c.answered <- next
 	}
 }
 
-// answer moves one answer, and everything after it if the connection became a
-// raw stream. It tells whether the connection can carry another.
-func (c *connection) answer() (more bool, err error) {
+// answer moves one answer, and tells what comes after it.
+func (c *connection) answer() (verdict, error) {
+	var err error
 	if len(c.engine.pending) == 0 {
 		err = c.engine.fill()
 	}
@@ -31,22 +39,20 @@ func (c *connection) answer() (more bool, err error) {
 	select {
 	case q = <-c.asked:
 	default: // the Engine hung up, or speaks out of turn
-		c.client.Close()
-		return false, err
+		return lastAnswer, err
 	}
 	h, err := c.answerHead(q)
 	if err != nil {
-		c.client.Close()
-		return false, err
+		return lastAnswer, err
 	}
 	if becomesRaw(h, q) {
 		q.intercepted.answered(c.server, h.status, "")
-		return false, c.rawAnswers(h)
+		// The head goes by itself: docker-py loses stream bytes that come with it.
+		return rawStream, send(c.client, c.engine, len(h.raw))
 	}
 	if h.status == http.StatusSwitchingProtocols {
 		c.explainEnd(q, errSwitched)
-		c.client.Close()
-		return false, errSwitched
+		return lastAnswer, errSwitched
 	}
 	how := h.answerFraming(q.head)
 	if q.intercepted != nil {
@@ -55,11 +61,9 @@ func (c *connection) answer() (more bool, err error) {
 		err = relay(c.client, c.engine, h, how, chunks{extensions: true})
 	}
 	if err != nil || how == byClose || c.done() {
-		c.client.Close()
-		return false, err
+		return lastAnswer, err
 	}
-	c.answered <- nextRequest
-	return true, nil
+	return nextRequest, nil
 }
 
 // answerHead waits for the head of the final answer and passes informational
@@ -122,14 +126,9 @@ func becomesRaw(h head, q question) bool {
 	return false
 }
 
-// rawAnswers moves the head of a hijack, by itself since docker-py loses stream
-// bytes that come with it, and then all that follows.
-func (c *connection) rawAnswers(h head) error {
-	err := send(c.client, c.engine, len(h.raw))
-	if err == nil {
-		c.answered <- rawStream
-		err = moveAll(c.client, c.engine)
-	}
+// rawAnswers moves what the Engine sends once the connection is a raw stream.
+func (c *connection) rawAnswers() error {
+	err := moveAll(c.client, c.engine)
 	if err != nil || c.engine.gone() {
 		c.client.Close()
 		return err

@@ -48,12 +48,22 @@ type question struct {
 	intercepted *intercepted // nil if the call was forwarded unread
 }
 
-// verdict is what an answer means for the client's next bytes.
+// verdict is what an answer means for what comes after it.
 type verdict int
 
 const (
-	nextRequest verdict = iota
-	rawStream
+	nextRequest verdict = iota // the connection can carry another exchange
+	rawStream                  // both sides stop speaking HTTP
+	lastAnswer                 // the connection ends
+)
+
+// debt is what the Engine owes after a request.
+type debt int
+
+const (
+	nothing debt = iota
+	anAnswer
+	aVerdict // the answer decides what the client's next bytes are
 )
 
 func newConnection(s *Server, conn *net.UnixConn) (*connection, error) {
@@ -74,9 +84,32 @@ func newConnection(s *Server, conn *net.UnixConn) (*connection, error) {
 	}, nil
 }
 
-// serve moves bytes until both sides are done.
+// serve moves bytes until both sides are done. A raw stream may last for days,
+// so it gets goroutines of its own, whose stacks have not grown.
 func (c *connection) serve() {
-	err := c.requests()
+	next, err := c.requests()
+	if next == rawStream {
+		c.server.clients.Go(c.rawRequests)
+		return
+	}
+	c.end(err)
+}
+
+// rawRequests moves what the client sends once the connection is a raw stream.
+func (c *connection) rawRequests() error {
+	err := moveAll(c.engine, c.client)
+	if err != nil {
+		err = c.ended(err)
+	} else {
+		err = c.clientEnded()
+	}
+	c.end(err)
+	return nil
+}
+
+// end waits for the answers goroutine, after hanging up on the Engine if there
+// was an error: without one it ends by itself.
+func (c *connection) end(err error) {
 	if c.engine != nil {
 		if err != nil {
 			c.engine.Close()
@@ -87,51 +120,48 @@ func (c *connection) serve() {
 	}
 	c.client.Close()
 	c.client.use(len(c.client.pending))
+	c.server.remove(c)
 	if err != nil && !isClosed(err) {
 		c.server.log().Debug("connection ended", slog.Any("error", err), slog.Int("pid", c.peer.pid))
 	}
 }
 
-// requests moves the client's bytes. After an error the Engine is hung up on;
-// without one the answers goroutine ends by itself.
-func (c *connection) requests() error {
-	for open := false; ; {
-		if len(c.client.pending) == 0 {
+// requests moves the client's bytes, until they end or are no longer requests.
+func (c *connection) requests() (next verdict, err error) {
+	for owed := nothing; ; {
+		if len(c.client.pending) == 0 && owed != aVerdict {
 			if err := c.client.fill(); err == io.EOF {
-				return c.clientEnded()
+				return lastAnswer, c.clientEnded()
 			} else if err != nil {
-				return err
+				return lastAnswer, err
 			}
 		}
-		if open {
-			switch v, ok := <-c.answered; {
-			case !ok:
-				return nil
-			case v == rawStream:
-				if err := moveAll(c.engine, c.client); err != nil {
-					return c.ended(err)
-				}
-				return c.clientEnded()
+		if owed != nothing {
+			v, ok := <-c.answered
+			if !ok || v != nextRequest {
+				return v, nil
 			}
+			owed = nothing
+			continue
 		}
 		if !c.phase.CompareAndSwap(idle, busy) {
-			return net.ErrClosed
+			return lastAnswer, net.ErrClosed
 		}
 		raw, err := c.client.head()
 		if err != nil {
-			return c.refuse(err, false)
+			return lastAnswer, c.refuse(err, false)
 		}
 		if c.engine == nil && string(raw) == prefaceHead {
 			if err := c.http2(); err != nil {
-				return c.refuse(err, false)
+				return lastAnswer, c.refuse(err, false)
 			}
-			return nil
+			return lastAnswer, nil
 		}
-		if open, err = c.exchange(raw); err != nil {
-			return err
+		if owed, err = c.exchange(raw); err != nil {
+			return lastAnswer, err
 		}
-		if !open && c.done() {
-			return nil
+		if owed == nothing && c.done() {
+			return lastAnswer, nil
 		}
 	}
 }
@@ -184,28 +214,28 @@ const (
 )
 
 // exchange sends one request to the Engine, or answers it here. It tells
-// whether the Engine owes an answer.
-func (c *connection) exchange(raw []byte) (open bool, err error) {
+// what the Engine owes then.
+func (c *connection) exchange(raw []byte) (debt, error) {
 	h, err := parseRequest(raw)
 	if err != nil {
-		return false, c.refuse(err, false)
+		return nothing, c.refuse(err, false)
 	}
 	target, err := url.ParseRequestURI(string(h.target))
 	if err != nil {
-		return false, c.refuse(bad("the request target: %v", err), isHEAD(h))
+		return nothing, c.refuse(bad("the request target: %v", err), isHEAD(h))
 	}
 	match, err := rewrite.Route(string(h.method), target)
 	if err != nil {
-		return false, c.refuse(err, isHEAD(h))
+		return nothing, c.refuse(err, isHEAD(h))
 	}
 	p := c.server.policy.Load()
 	if match.Endpoint != nil || p.Filters() {
 		return c.intercept(h, p, match)
 	}
 	if err := c.ask(question{head: isHEAD(h)}); err != nil {
-		return false, c.refuse(err, isHEAD(h))
+		return nothing, c.refuse(err, isHEAD(h))
 	}
-	return true, c.forward(h)
+	return anAnswer, c.forward(h)
 }
 
 // forward sends a request on as it came.

@@ -25,13 +25,13 @@ const maxRounds = 16
 
 // intercept reads a call, has the policy decide and edit it, writes that to
 // the audit log, and sends on what came of it.
-func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (open bool, err error) {
+func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (debt, error) {
 	x := &intercepted{endpoint: match.Endpoint}
 	q := question{head: isHEAD(h), intercepted: x}
 	// net/http is what the Engine reads it with.
 	request, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(h.raw)))
 	if err != nil {
-		return false, c.refuse(bad("%v", err), q.head)
+		return nothing, c.refuse(bad("%v", err), q.head)
 	}
 	how, streams := h.requestFraming(), match.Endpoint == nil || match.Endpoint.Traits&rewrite.Streams != 0
 	n, body := len(h.raw), []byte(nil)
@@ -39,36 +39,40 @@ func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (o
 		if h.expects && how != noBody && len(c.client.pending) == n {
 			q.continued = true
 			if _, err := c.client.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n")); err != nil {
-				return false, err
+				return nothing, err
 			}
 		}
 		n, body, err = c.client.message(h, how, c.server.bodyLimit())
 		if err == errTooLong {
-			return false, c.refuse(c.server.tooLong(), q.head)
+			return nothing, c.refuse(c.server.tooLong(), q.head)
 		} else if err != nil {
-			return false, c.refuse(err, q.head)
+			return nothing, c.refuse(err, q.head)
 		}
 	}
 	call := rewrite.Call{Match: match, URL: request.URL, Header: request.Header, Body: body, Client: c.peer.client()}
 	result, refusal := c.server.decide(p, call, x)
 	switch {
 	case refusal != nil && (streams || h.version == '0'):
-		return false, c.refuse(refusal, q.head)
+		return nothing, c.refuse(refusal, q.head)
 	case refusal != nil:
 		c.client.use(n)
 		status, reason := statusOf(refusal)
 		_, err := c.client.Write(errorAnswer(status, reason, q.head, false))
-		return false, err
+		return nothing, err
 	}
 	if err := c.ask(q); err != nil {
 		status, _ := statusOf(err)
 		x.answered(c.server, status, "")
-		return false, c.refuse(err, q.head)
+		return nothing, c.refuse(err, q.head)
 	}
 	if h, err = c.edit(h, n, call, result); err != nil {
-		return false, err
+		return nothing, err
 	}
-	return true, c.forward(h)
+	owed := anAnswer
+	if match.Endpoint != nil && match.Endpoint.Traits&(rewrite.Upgrades|rewrite.Hijacks) != 0 {
+		owed = aVerdict
+	}
+	return owed, c.forward(h)
 }
 
 // tooLong refuses a body.

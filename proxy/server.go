@@ -27,7 +27,9 @@ type Server struct {
 	policy   atomic.Pointer[policy.Policy]
 	guarded  string // Upstream without symbolic links
 	engine   *http.Client
+	clients  errgroup.Group
 	draining atomic.Bool
+	calm     *time.Timer // fires when no client has come or gone for a while
 
 	mu          sync.Mutex
 	connections map[*connection]struct{}
@@ -46,10 +48,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	s.engine = engineClient(s.Upstream)
 	defer s.engine.CloseIdleConnections()
 	s.connections = map[*connection]struct{}{}
-	var clients errgroup.Group
+	s.calm = time.AfterFunc(calmTime, giveBack)
+	defer s.calm.Stop()
 	var listening errgroup.Group
 	stopped := make(chan struct{})
-	listening.Go(func() error { return s.accept(l, &clients, stopped) })
+	listening.Go(func() error { return s.accept(l, stopped) })
 	listening.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -59,7 +62,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		}
 	})
 	err = listening.Wait()
-	s.drain(&clients)
+	s.drain()
 	if ctx.Err() != nil && errors.Is(err, net.ErrClosed) {
 		return nil
 	}
@@ -67,7 +70,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 }
 
 // accept takes clients until the listener is closed.
-func (s *Server) accept(l net.Listener, clients *errgroup.Group, stopped chan struct{}) error {
+func (s *Server) accept(l net.Listener, stopped chan struct{}) error {
 	defer close(stopped)
 	for {
 		conn, err := l.Accept()
@@ -87,8 +90,7 @@ func (s *Server) accept(l net.Listener, clients *errgroup.Group, stopped chan st
 			continue
 		}
 		s.add(c)
-		clients.Go(func() error {
-			defer s.remove(c)
+		s.clients.Go(func() error {
 			c.serve()
 			return nil
 		})
@@ -97,7 +99,7 @@ func (s *Server) accept(l net.Listener, clients *errgroup.Group, stopped chan st
 
 // drain ends idle connections, waits for busy ones, and cuts those that take
 // too long.
-func (s *Server) drain(clients *errgroup.Group) {
+func (s *Server) drain() {
 	s.draining.Store(true)
 	s.each(func(c *connection) {
 		if c.phase.CompareAndSwap(idle, closing) {
@@ -116,7 +118,7 @@ func (s *Server) drain(clients *errgroup.Group) {
 			s.log().Warn("exchanges that did not end were cut", slog.Int("count", n), slog.Duration("after", s.drainTime()))
 		}
 	})
-	_ = clients.Wait() // serve gives no errors
+	_ = s.clients.Wait() // serve gives no errors
 	cut.Stop()
 }
 
@@ -124,12 +126,14 @@ func (s *Server) add(c *connection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.connections[c] = struct{}{}
+	s.calm.Reset(calmTime)
 }
 
 func (s *Server) remove(c *connection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.connections, c)
+	s.calm.Reset(calmTime)
 }
 
 func (s *Server) each(do func(*connection)) {
