@@ -46,7 +46,7 @@ func (r results) ratio(row, contestant, of string) (float64, bool) {
 // judge tells how a target was met, as in "1.83× direct ≤ 2.00 holds".
 func (r results) judge(row row, t target) (string, bool, bool) {
 	v, ok := r.ratio(row.name, guarded, t.of)
-	form, limit := "%.2f× "+t.of, fmt.Sprintf("%.2f", t.limit)
+	form, limit := "%.3f× "+t.of, fmt.Sprintf("%.2f", t.limit)
 	if t.of == "" {
 		v, ok = r.value(row.name, guarded)
 		v *= row.unit.scale

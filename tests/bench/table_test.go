@@ -27,9 +27,9 @@ func TestTargetsAreJudged(t *testing.T) {
 		want                      []string
 		missed                    int
 	}{
-		{"all hold", 50e3, 90e3, 100e3, []string{"2.00× direct ≤ 2.00 holds", "1.11× haproxy ≥ 1.00 holds", "100.0 µs ≤ 130 holds"}, 0},
-		{"all are missed", 50e3, 200e3, 131e3, []string{"2.62× direct ≤ 2.00 MISSED", "0.66× haproxy ≥ 1.00 MISSED", "131.0 µs ≤ 130 MISSED"}, 3},
-		{"HAProxy is not there", 50e3, math.NaN(), 100e3, []string{"2.00× direct ≤ 2.00 holds", "100.0 µs ≤ 130 holds"}, 0},
+		{"all hold", 50e3, 90e3, 100e3, []string{"2.000× direct ≤ 2.00 holds", "1.111× haproxy ≥ 1.00 holds", "100.0 µs ≤ 130 holds"}, 0},
+		{"all are missed", 50e3, 200e3, 131e3, []string{"2.620× direct ≤ 2.00 MISSED", "0.655× haproxy ≥ 1.00 MISSED", "131.0 µs ≤ 130 MISSED"}, 3},
+		{"HAProxy is not there", 50e3, math.NaN(), 100e3, []string{"2.000× direct ≤ 2.00 holds", "100.0 µs ≤ 130 holds"}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := results{}
