@@ -108,6 +108,13 @@ case "BuildKit's own connection" {
   EOT
 }
 
+case "BuildKit over HTTP/2" {
+  call = "POST /moby.buildkit.v1.Control/Solve"
+  want = <<-EOT
+    privilege buildkit moby.buildkit.v1.Control/Solve: deny (no BuildKit)
+  EOT
+}
+
 case "an API that is newer than this safesock" {
   call = "POST /v9.99/containers/create\n{}"
   want = <<-EOT
