@@ -4,10 +4,13 @@ package lab
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -34,6 +37,9 @@ func run(m *testing.M) (code int, err error) {
 	if os.Getuid() != 0 {
 		return 1, fmt.Errorf("run these tests as root: they make network namespaces and start engines")
 	}
+	if err := parallel(labs); err != nil {
+		return 1, err
+	}
 	sweep()
 	Run, err = os.MkdirTemp(runs, fmt.Sprintf("safesock-e2e-%d-", os.Getpid()))
 	if err != nil {
@@ -51,6 +57,20 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	return m.Run(), nil
+}
+
+// labs is how many there are at a time: their engines mostly wait.
+const labs = 4
+
+// parallel sets how many tests run at a time, unless the command line did.
+func parallel(n int) error {
+	flag.Parse()
+	said := false
+	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "test.parallel" })
+	if said {
+		return nil
+	}
+	return flag.Set("test.parallel", strconv.Itoa(max(n, runtime.GOMAXPROCS(0))))
 }
 
 // sweep removes the folders of runs that are over.
