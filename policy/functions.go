@@ -53,7 +53,7 @@ var functions = []Function{
 	{"alltrue", "list", "whether all elements are true",
 		`alltrue([for k, v in container.labels : length(v) < 100])`, quantifier(false), nil},
 	{"coalesce", "values...", "the first that is neither null nor \"\"",
-		`coalesce(compose.project, container.name) == "web-1"`, coalesceFunc, nil},
+		`coalesce(container.name, compose.service) == "web-1"`, coalesceFunc, nil},
 	{"compact", "list", "the list without its empty texts",
 		`compact(["a", ""]) == tolist(["a"])`, stdlib.CompactFunc, nil},
 	{"concat", "lists...", "the lists one after the other",

@@ -1,33 +1,68 @@
 package policy_test
 
 import (
+	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/safesock/safesock/policy"
 )
 
-// holds tells whether a condition decides a claim; an error is the reason of
-// the denial.
+// exampleCall and exampleClaims are what the examples of the reference are
+// about. The reference says so.
+var (
+	exampleCall = policy.Call{
+		Endpoint: "container.create", Method: "POST", Path: "/containers/create", Version: "1.51", Known: true,
+		Container: policy.Container{Name: "web-1", Image: "ghcr.io/acme/web:1", Labels: map[string]string{"tier": "edge"}},
+		Compose:   policy.Compose{Project: "shop", Service: "web", Files: "/srv/shop/compose.yaml", Dir: "/srv/shop"},
+		Client:    policy.Client{UID: 1000, GID: 1000, User: "ann", Groups: []string{"ops", "docker"}, PID: 4242, Command: "docker"},
+		Interface: func(string) ([]netip.Addr, error) { return []netip.Addr{netip.MustParseAddr("172.17.0.1")}, nil },
+	}
+	exampleClaims = map[policy.Kind]policy.Claim{
+		policy.KindPort:      policy.Port{Container: 80, Protocol: "tcp", Host: "8080", IP: "10.1.2.3", Bindable: true},
+		policy.KindNetwork:   policy.Network{Mode: "macvlan", Name: "shop_lan", Driver: "macvlan", Options: map[string]string{"parent": "eth0"}},
+		policy.KindMount:     policy.Mount{Source: "/run/docker.sock", Target: "/var/run/docker.sock", Engine: true, Socket: true},
+		policy.KindPrivilege: policy.Privilege{Name: "cap", Value: "NET_ADMIN"},
+	}
+)
+
+// holds tells whether a condition decides the example's port.
 func holds(t *testing.T, condition string) (bool, string) {
 	t.Helper()
-	p, err := policy.Parse(policy.File{Name: "p.hcl", Src: []byte("port \"p\" {\n when = " + condition + "\n action = \"allow\"\n expires = \"2999-01-01T00:00:00Z\"\n}\nport \"q\" {\n action = \"warn\"\n}\n")})
+	return holdsFor(t, policy.KindPort, condition)
+}
+
+// holdsFor tells whether a condition decides a claim; an error is the reason
+// of the denial.
+func holdsFor(t *testing.T, kind policy.Kind, condition string) (bool, string) {
+	t.Helper()
+	src := fmt.Sprintf("%[1]s \"p\" {\n when = %[2]s\n action = \"allow\"\n expires = \"2999-01-01T00:00:00Z\"\n}\n%[1]s \"q\" {\n action = \"warn\"\n}\n", kind, condition)
+	p, err := policy.Parse(policy.File{Name: "p.hcl", Src: []byte(src)})
 	if err != nil {
 		t.Fatalf("%s: %v", condition, err)
 	}
-	call := &policy.Call{
-		Container: policy.Container{Name: "web-1", Image: "ghcr.io/acme/web:1", Labels: map[string]string{"tier": "edge"}},
-		Client:    policy.Client{Groups: []string{"ops", "docker"}},
-		Interface: func(string) ([]netip.Addr, error) { return []netip.Addr{netip.MustParseAddr("172.17.0.1")}, nil },
-	}
-	d := p.Decide(call, policy.Port{Container: 80, Protocol: "tcp", Host: "8080", IP: "10.1.2.3", Bindable: true})
+	d := p.Decide(&exampleCall, exampleClaims[kind])
 	return d.Action == policy.Allow, d.Reason
 }
 
-func TestExamplesOfFunctionsHold(t *testing.T) {
+func TestExamplesHold(t *testing.T) {
+	check := func(kind policy.Kind, name, example string) {
+		if ok, reason := holdsFor(t, kind, example); !ok || reason != "" || !strings.Contains(example, name) {
+			t.Errorf("%s: %s does not hold, or is no example of it: %s", name, example, reason)
+		}
+	}
 	for _, f := range policy.Schema.Functions {
-		if ok, reason := holds(t, f.Example); !ok || reason != "" {
-			t.Errorf("%s: %s does not hold: %s", f.Name, f.Example, reason)
+		check(policy.KindPort, f.Name+"(", f.Example)
+	}
+	for _, k := range policy.Schema.Kinds {
+		for _, a := range k.Attributes {
+			check(k.Kind, string(k.Kind)+"."+a.Name, a.Example)
+		}
+	}
+	for _, o := range policy.Schema.Objects {
+		for _, a := range o.Attributes {
+			check(policy.KindPort, o.Name+"."+a.Name, a.Example)
 		}
 	}
 }

@@ -45,6 +45,8 @@ type Attribute struct {
 	Known  []string // values that it has today; others may come
 	Secret bool     // may hold secrets, which diagnostics do not print
 
+	Example string // a condition with it
+
 	also []string                 // what people write when they mean it
 	odd  func(text string) string // why it never is a text, and what to write instead; "" if it may be that
 	get  any                      // func(*scope) of int, string, bool, []string or map[string]string
@@ -85,96 +87,131 @@ var Schema = Spec{
 
 var portAttributes = []Attribute{
 	{Name: "container", Doc: "port in the container, 0 if the call does not tell", also: []string{"port", "number", "container_port", "target", "private"},
-		get: func(s *scope) int { return s.port.Container }},
+		Example: `port.container == 80`,
+		get:     func(s *scope) int { return s.port.Container }},
 	{Name: "protocol", Doc: "transport protocol", also: []string{"proto", "type"}, Values: []string{"tcp", "udp", "sctp"},
-		get: func(s *scope) string { return s.port.Protocol }},
+		Example: `port.protocol == "tcp"`,
+		get:     func(s *scope) string { return s.port.Protocol }},
 	{Name: "host", Doc: `port on the host as the client wrote it: "8080", a range as in "8000-8010", or "" for any free one`, also: []string{"host_port", "published", "public"},
-		get: func(s *scope) string { return s.port.Host }},
+		Example: `port.host == "8080"`,
+		get:     func(s *scope) string { return s.port.Host }},
 	{Name: "ip", Doc: `address on the host in its shortest spelling, "" if there is none`, also: []string{"hostip", "host_ip", "address", "addr"},
-		odd: oddAddress, get: func(s *scope) string { return s.port.IP }},
+		odd: oddAddress, Example: `port.ip == "10.1.2.3"`,
+		get: func(s *scope) string { return s.port.IP }},
 	{Name: "scope", Doc: "what ip means: no usable address, every interface, this host alone, one address", Values: scopes,
-		get: func(s *scope) string { return s.portScope }},
+		Example: `port.scope == "address"`,
+		get:     func(s *scope) string { return s.portScope }},
 	{Name: "bindable", Doc: "whether the call has a place for a host address; swarm's calls have none",
-		get: func(s *scope) bool { return s.port.Bindable }},
+		Example: `port.bindable`,
+		get:     func(s *scope) bool { return s.port.Bindable }},
 }
 
 var networkAttributes = []Attribute{
 	{Name: "mode", Doc: "how the network reaches past published ports; container is that of one that the Engine does not know yet", also: []string{"network_mode", "type"},
-		Known: []string{"host", "macvlan", "ipvlan", "routed", "unprotected", "overlay", "swarm", "plugin", "existing-bridge", "ipv6", "container", "ns", "unknown"},
-		get:   func(s *scope) string { return s.network.Mode }},
+		Known:   []string{"host", "macvlan", "ipvlan", "routed", "unprotected", "overlay", "swarm", "plugin", "existing-bridge", "ipv6", "container", "ns", "unknown"},
+		Example: `network.mode == "macvlan"`,
+		get:     func(s *scope) string { return s.network.Mode }},
 	{Name: "name", Doc: `the network's name, "" if it has none`,
-		get: func(s *scope) string { return s.network.Name }},
+		Example: `network.name == "shop_lan"`,
+		get:     func(s *scope) string { return s.network.Name }},
 	{Name: "driver", Doc: `the network's driver, "" for the Engine's default`,
-		get: func(s *scope) string { return s.network.Driver }},
+		Example: `network.driver == "macvlan"`,
+		get:     func(s *scope) string { return s.network.Driver }},
 	{Name: "options", Doc: "the network's driver options", also: []string{"opts", "driver_opts"}, Secret: true,
-		get: func(s *scope) map[string]string { return s.network.Options }},
+		Example: `lookup(network.options, "parent", "") == "eth0"`,
+		get:     func(s *scope) map[string]string { return s.network.Options }},
 }
 
 var mountAttributes = []Attribute{
 	{Name: "source", Doc: "absolute path on the host, symbolic links resolved", also: []string{"src", "path", "host"},
-		odd: oddSource, get: func(s *scope) string { return s.mount.Source }},
+		odd: oddSource, Example: `mount.source == "/run/docker.sock"`,
+		get: func(s *scope) string { return s.mount.Source }},
 	{Name: "target", Doc: "path in the container", also: []string{"dst", "destination"},
-		get: func(s *scope) string { return s.mount.Target }},
+		Example: `mount.target == "/var/run/docker.sock"`,
+		get:     func(s *scope) string { return s.mount.Target }},
 	{Name: "read_only", Doc: "whether the container cannot write to it", also: []string{"readonly", "ro"},
-		get: func(s *scope) bool { return s.mount.ReadOnly }},
+		Example: `!mount.read_only`,
+		get:     func(s *scope) bool { return s.mount.ReadOnly }},
 	{Name: "engine", Doc: "whether source is, or is a folder that holds, the socket of an Engine or of containerd",
-		get: func(s *scope) bool { return s.mount.Engine }},
+		Example: `mount.engine`,
+		get:     func(s *scope) bool { return s.mount.Engine }},
 	{Name: "socket", Doc: "whether source is the socket of the very Engine that safesock guards, which replace can put its own in place of",
-		get: func(s *scope) bool { return s.mount.Socket }},
+		Example: `mount.socket`,
+		get:     func(s *scope) bool { return s.mount.Socket }},
 }
 
 var privilegeAttributes = []Attribute{
 	{Name: "name", Doc: "which right", also: []string{"kind", "type"},
 		Known: []string{"privileged", "exec_privileged", "cap", "device", "pid", "ipc", "uts", "userns", "cgroup", "cgroupns", "security_opt", "runtime",
 			"annotation", "volume", "volume_driver", "plugin", "swarm", "checkpoint", "secret_driver", "working_dir", "buildkit", "remote", "libpod"},
-		get: func(s *scope) string { return s.privilege.Name }},
+		Example: `privilege.name == "cap"`,
+		get:     func(s *scope) string { return s.privilege.Name }},
 	{Name: "value", Doc: "what is asked for: the capability, the device's path, …",
-		odd: oddRight, get: func(s *scope) string { return s.privilege.Value }},
+		odd: oddRight, Example: `privilege.value == "NET_ADMIN"`,
+		get: func(s *scope) string { return s.privilege.Value }},
 }
 
 var callAttributes = []Attribute{
 	{Name: "endpoint", Doc: `what is called, as in "container.create"; "" if safesock does not intercept it`, also: []string{"route", "operation"}, Known: endpoints,
-		get: func(s *scope) string { return s.call.Endpoint }},
+		Example: `call.endpoint == "container.create"`,
+		get:     func(s *scope) string { return s.call.Endpoint }},
 	{Name: "method", Doc: "HTTP method", also: []string{"verb"}, Known: []string{"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"},
-		get: func(s *scope) string { return s.call.Method }},
+		Example: `call.method == "POST"`,
+		get:     func(s *scope) string { return s.call.Method }},
 	{Name: "path", Doc: "decoded path without the API version", also: []string{"url", "uri"},
-		odd: oddPath, get: func(s *scope) string { return s.call.Path }},
+		odd: oddPath, Example: `call.path == "/containers/create"`,
+		get: func(s *scope) string { return s.call.Path }},
 	{Name: "version", Doc: `API version in the path, as in "1.51"; "" if it names none`, also: []string{"api_version"},
-		odd: oddVersion, get: func(s *scope) string { return s.call.Version }},
+		odd: oddVersion, Example: `call.version == "1.51"`,
+		get: func(s *scope) string { return s.call.Version }},
 	{Name: "known", Doc: "whether this safesock has reviewed the route and the API version; false for newer ones",
-		get: func(s *scope) bool { return s.call.Known }},
+		Example: `call.known`,
+		get:     func(s *scope) bool { return s.call.Known }},
 }
 
 var containerAttributes = []Attribute{
 	{Name: "name", Doc: `the container's name, "" if the Engine is to choose one`,
-		get: func(s *scope) string { return s.call.Container.Name }},
+		Example: `container.name == "web-1"`,
+		get:     func(s *scope) string { return s.call.Container.Name }},
 	{Name: "image", Doc: "the image as the client wrote it",
-		get: func(s *scope) string { return s.call.Container.Image }},
+		Example: `glob("ghcr.io/acme/*", container.image)`,
+		get:     func(s *scope) string { return s.call.Container.Image }},
 	{Name: "labels", Doc: "the container's labels", also: []string{"label"}, Secret: true,
-		get: func(s *scope) map[string]string { return s.call.Container.Labels }},
+		Example: `lookup(container.labels, "tier", "") == "edge"`,
+		get:     func(s *scope) map[string]string { return s.call.Container.Labels }},
 }
 
 var composeAttributes = []Attribute{
 	{Name: "project", Doc: "the project's name", also: []string{"name", "stack"},
-		get: func(s *scope) string { return s.call.Compose.Project }},
+		Example: `compose.project == "shop"`,
+		get:     func(s *scope) string { return s.call.Compose.Project }},
 	{Name: "service", Doc: "the service's name",
-		get: func(s *scope) string { return s.call.Compose.Service }},
+		Example: `compose.service == "web"`,
+		get:     func(s *scope) string { return s.call.Compose.Service }},
 	{Name: "files", Doc: "paths of the compose files, separated by commas", also: []string{"file", "config_files"},
-		get: func(s *scope) string { return s.call.Compose.Files }},
+		Example: `contains(split(",", compose.files), "/srv/shop/compose.yaml")`,
+		get:     func(s *scope) string { return s.call.Compose.Files }},
 	{Name: "dir", Doc: "the project's working directory", also: []string{"folder", "working_dir", "path"},
-		get: func(s *scope) string { return s.call.Compose.Dir }},
+		Example: `compose.dir == "/srv/shop"`,
+		get:     func(s *scope) string { return s.call.Compose.Dir }},
 }
 
 var clientAttributes = []Attribute{
-	{Name: "uid", Doc: "user's number", get: func(s *scope) int { return s.call.Client.UID }},
-	{Name: "gid", Doc: "number of the user's main group", get: func(s *scope) int { return s.call.Client.GID }},
+	{Name: "uid", Doc: "user's number", Example: `client.uid == 1000`,
+		get: func(s *scope) int { return s.call.Client.UID }},
+	{Name: "gid", Doc: "number of the user's main group", Example: `client.gid == 1000`,
+		get: func(s *scope) int { return s.call.Client.GID }},
 	{Name: "user", Doc: `user's name, "" if the host has none for the uid`, also: []string{"username", "name"},
-		get: func(s *scope) string { return s.call.Client.User }},
+		Example: `client.user == "ann"`,
+		get:     func(s *scope) string { return s.call.Client.User }},
 	{Name: "groups", Doc: "names of the user's groups", also: []string{"group"},
-		get: func(s *scope) []string { return s.call.Client.Groups }},
-	{Name: "pid", Doc: "process number", get: func(s *scope) int { return s.call.Client.PID }},
+		Example: `contains(client.groups, "ops")`,
+		get:     func(s *scope) []string { return s.call.Client.Groups }},
+	{Name: "pid", Doc: "process number", Example: `client.pid > 1`,
+		get: func(s *scope) int { return s.call.Client.PID }},
 	{Name: "command", Doc: `program's name, as in "docker"`, also: []string{"comm", "program", "process"},
-		get: func(s *scope) string { return s.call.Client.Command }},
+		Example: `client.command == "docker"`,
+		get:     func(s *scope) string { return s.call.Client.Command }},
 }
 
 // endpoints are the names of the calls that safesock intercepts.
