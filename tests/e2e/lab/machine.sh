@@ -25,6 +25,8 @@ cd "$host/root"
 mount -t proc proc proc
 mount -t sysfs sysfs sys # the new network namespace's
 mount --rbind /sys/fs/cgroup sys/fs/cgroup
+# crun takes the first version of cgroups or the second, and not both at once.
+! mountpoint -q sys/fs/cgroup/unified || umount sys/fs/cgroup/unified
 mount --rbind /dev dev
 mount -t tmpfs -o mode=755 tmpfs run
 mount -t tmpfs -o mode=1777 tmpfs tmp
