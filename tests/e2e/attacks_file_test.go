@@ -37,7 +37,7 @@ type step struct {
 }
 
 // stepVerbs are the sections that do something. All others are texts.
-var stepVerbs = []string{"setup", "attack", "together", "send", "answer", "half-close"}
+var stepVerbs = []string{"setup", "attack", "together", "until", "send", "answer", "half-close"}
 
 func readAttacks(t *testing.T) []attack {
 	t.Helper()
@@ -110,6 +110,19 @@ func parseAttack(name string, text []byte) (attack, error) {
 	return a, nil
 }
 
+// createAndStart is {{.create}}: two requests that create the container "attack"
+// from {{.body}} and start it.
+const createAndStart = `POST /containers/create?name=attack HTTP/1.1
+Host: engine
+Content-Type: application/json
+Content-Length: %d
+
+%sPOST /containers/attack/start HTTP/1.1
+Host: engine
+Content-Length: 0
+
+`
+
 // expand fills in what a section leaves open.
 func (r *replay) expand(t *testing.T, text string) string {
 	t.Helper()
@@ -123,6 +136,9 @@ func (r *replay) expand(t *testing.T, text string) string {
 		"tar":     tarOf,
 		"engine":  func() string { return r.lab.Kind.Socket },
 		"answer":  func() string { return r.lastID },
+		"bytes":   func(text string) []string { return strings.Split(text, "") },
+		"image":   func(name string) string { return r.engineText("/images/"+name+"/json", "Id") },
+		"version": func(service string) string { return r.engineText("/services/"+service, "Version.Index") },
 		"id":      func(name string) string { return r.engineText("/containers/"+name+"/json", "Id") },
 		"network": func(name string) string { return r.engineText("/networks/"+name, "Id") },
 	}
@@ -138,6 +154,8 @@ func (r *replay) expand(t *testing.T, text string) string {
 		}
 		return out.String()
 	}
+	included["body"] = expand("body", strings.TrimSuffix(r.attack.texts["body"], "\n"))
+	included["create"] = strings.ReplaceAll(fmt.Sprintf(createAndStart, len(included["body"]), included["body"]), "\n", "\r\n")
 	for name, text := range r.attack.texts {
 		included[name] = expand(name, strings.TrimSuffix(text, "\n"))
 	}

@@ -19,10 +19,12 @@ var judges = map[string]func(r *replay, t *testing.T, args []string) bool{
 	"open":      open,
 	"listens":   listensOutside,
 	"reach":     reaches,
+	"local":     reachesLocally,
 	"engine":    engineHas,
 	"same":      sameFile,
 	"namespace": sharesNamespace,
 	"capable":   capable,
+	"status":    status,
 	"file":      func(r *replay, _ *testing.T, args []string) bool { return r.lab.Exists(args[0]) },
 	"got":       got,
 }
@@ -40,9 +42,16 @@ func (r *replay) judge(t *testing.T, line string) bool {
 // succeeded gives an error unless the whole attack has.
 func (r *replay) succeeded(t *testing.T) error {
 	for _, line := range r.attack.success {
-		if !r.judge(t, line) {
-			return fmt.Errorf("it does not hold: %s", line)
+		if err := r.holds(t, line); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func (r *replay) holds(t *testing.T, line string) error {
+	if !r.judge(t, line) {
+		return fmt.Errorf("it does not hold: %s", line)
 	}
 	return nil
 }
@@ -111,13 +120,19 @@ func reaches(r *replay, _ *testing.T, args []string) bool {
 	return err == nil
 }
 
+// reachesLocally is "local ADDRESS:PORT/PROTOCOL": the host itself gets an answer.
+func reachesLocally(r *replay, _ *testing.T, args []string) bool {
+	_, err := r.lab.ReachLocally(args[0])
+	return err == nil
+}
+
 // engineHas is "engine PATH": the Engine has an object there; "engine PATH
 // FIELD TEXT": with such a field.
 func engineHas(r *replay, _ *testing.T, args []string) bool {
 	if len(args) < 3 {
 		return r.engineJSON(args[0]) != nil
 	}
-	return r.engineText(args[0], args[1]) == args[2]
+	return r.engineText(args[0], args[1]) == strings.Join(args[2:], " ")
 }
 
 // pid is of a running container's first process, 0 if it does not run.
@@ -147,6 +162,12 @@ func capable(r *replay, t *testing.T, args []string) bool {
 	}
 	pid := r.pid(args[0])
 	return pid != 0 && r.lab.Capable(pid, uint(capability))
+}
+
+// status is "status CONTAINER FIELD TEXT": /proc/PID/status has it.
+func status(r *replay, _ *testing.T, args []string) bool {
+	pid := r.pid(args[0])
+	return pid != 0 && r.lab.Status(pid, args[1]) == args[2]
 }
 
 // got is "got TEXT": the client has been sent it.

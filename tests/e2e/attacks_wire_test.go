@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -76,7 +77,13 @@ func (r *replay) run(t *testing.T) {
 			}
 			w.owed = true
 		case "answer":
-			r.await(r.wire(t, s.on))
+			r.answer(r.wire(t, s.on))
+		case "until":
+			for line := range strings.Lines(s.text) {
+				if err := await(func() error { return r.holds(t, line) }); err != nil {
+					t.Fatal(err)
+				}
+			}
 		case "half-close":
 			r.wire(t, s.on).conn.CloseWrite()
 		}
@@ -86,7 +93,18 @@ func (r *replay) run(t *testing.T) {
 	}
 	for _, w := range r.wires {
 		if w.owed {
-			r.await(w)
+			r.answer(w)
+		}
+	}
+}
+
+// await waits for something that the Engine and its containers do by
+// themselves, which takes them a moment.
+func await(happened func() error) error {
+	for end := time.Now().Add(3 * patience); ; time.Sleep(10 * time.Millisecond) {
+		err := happened()
+		if err == nil || time.Now().After(end) {
+			return err
 		}
 	}
 }
@@ -126,8 +144,8 @@ func (r *replay) wire(t *testing.T, name string) *wire {
 	return w
 }
 
-// await reads one answer, as far as it comes.
-func (r *replay) await(w *wire) {
+// answer reads one answer, as far as it comes.
+func (r *replay) answer(w *wire) {
 	w.owed = false
 	w.conn.SetReadDeadline(time.Now().Add(patience))
 	_, answer, err := readAnswer(w.reader)
@@ -212,12 +230,22 @@ func (r *replay) engineJSON(path string) any {
 	return v
 }
 
-// engineText is one field of that, as in "HostConfig.Privileged", "" if it is not there.
+// engineText is one field of that, as in "HostConfig.Binds.0", "" if it is not there.
 func (r *replay) engineText(path, field string) string {
 	v := r.engineJSON(path)
 	for name := range strings.SplitSeq(field, ".") {
-		object, _ := v.(map[string]any)
-		v = object[name]
+		switch in := v.(type) {
+		case map[string]any:
+			v = in[name]
+		case []any:
+			i, err := strconv.Atoi(name)
+			if err != nil || i >= len(in) {
+				return ""
+			}
+			v = in[i]
+		default:
+			return ""
+		}
 	}
 	if v == nil {
 		return ""
