@@ -108,7 +108,7 @@ var portAttributes = []Attribute{
 
 var networkAttributes = []Attribute{
 	{Name: "mode", Doc: "how the network reaches past published ports; container is that of one that the Engine does not know yet", also: []string{"network_mode", "type"},
-		Known:   []string{"host", "macvlan", "ipvlan", "routed", "unprotected", "overlay", "swarm", "plugin", "existing-bridge", "ipv6", "container", "ns", "unknown"},
+		Known:   []string{"host", "macvlan", "ipvlan", "routed", "unprotected", "overlay", "swarm", "plugin", "existing-bridge", "ipv6", "container", "ns", "pasta", "slirp4netns", "unknown"},
 		Example: `network.mode == "macvlan"`,
 		get:     func(s *scope) string { return s.network.Mode }},
 	{Name: "name", Doc: `the network's name, "" if it has none`,
@@ -143,7 +143,8 @@ var mountAttributes = []Attribute{
 var privilegeAttributes = []Attribute{
 	{Name: "name", Doc: "which right", also: []string{"kind", "type"},
 		Known: []string{"privileged", "exec_privileged", "cap", "device", "pid", "ipc", "uts", "userns", "cgroup", "cgroupns", "security_opt", "runtime",
-			"annotation", "volume", "volume_driver", "plugin", "swarm", "checkpoint", "secret_driver", "working_dir", "buildkit", "remote", "libpod"},
+			"annotation", "volume", "volume_driver", "plugin", "swarm", "checkpoint", "secret_driver", "working_dir", "buildkit", "remote", "libpod",
+			"plugin_network", "plugin_mount", "plugin_capabilities", "plugin_allow_all_devices", "container_id_file", "log_path"},
 		Example: `privilege.name == "cap"`,
 		get:     func(s *scope) string { return s.privilege.Name }},
 	{Name: "value", Doc: "what is asked for: the capability, the device's path, …",

@@ -36,11 +36,11 @@ const manualExamples = `  # Guard this machine's Engine, and use it from another
   safesock explain`
 
 func main() {
-	os.Exit(run(os.Args[1:], os.Stderr))
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // run executes one command line and gives its exit code.
-func run(args []string, stderr io.Writer) int {
+func run(args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "test" {
 		// As go test spells it.
 		args = slices.Clone(args)
@@ -52,6 +52,8 @@ func run(args []string, stderr io.Writer) int {
 	}
 	root := newRoot()
 	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
 	err := root.Execute()
 	if err == nil {
 		return 0
