@@ -282,11 +282,10 @@ func (c *connection) ended(err error) error {
 // clientEnded passes on that the client sends no more. The Engine may still
 // answer, until the client is gone altogether.
 func (c *connection) clientEnded() error {
-	if c.engine == nil {
-		return nil
+	if c.engine != nil {
+		_ = c.engine.CloseWrite()
+		c.client.awaitGone()
 	}
-	_ = c.engine.CloseWrite()
-	c.client.awaitGone()
 	return io.EOF
 }
 

@@ -143,6 +143,24 @@ func TestABodyBeyondTheLimitIsRefused(t *testing.T) {
 	}
 }
 
+func TestAClientThatLeavesWithinABodyIsForgotten(t *testing.T) {
+	for name, part := range map[string]string{
+		"in a head":         "POST /containers/create HTTP/1.1\r\nHost:",
+		"in a sized body":   "POST /containers/create HTTP/1.1\r\nHost: docker\r\nContent-Length: 400\r\n\r\n{",
+		"in a chunked body": "POST /containers/create HTTP/1.1\r\nHost: docker\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(e *peerEnd) { e.expectEnd() })
+			c := w.dial()
+			c.send(part[:1])
+			w.awaitConnections(1)
+			c.send(part[1:])
+			c.Close()
+			w.awaitConnections(0)
+		})
+	}
+}
+
 func TestAnUnwritableLogForwardsNothing(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ const calmTime = time.Second
 // part of the program that ever ran.
 func giveBack() {
 	debug.FreeOSMemory()
+	closePipes()
 	maps, err := os.Open("/proc/self/maps")
 	if err != nil {
 		return

@@ -39,6 +39,18 @@ func (p pipe) release() {
 	}
 }
 
+// closePipes closes those that are kept.
+func closePipes() {
+	for {
+		select {
+		case p := <-pipes:
+			p.close()
+		default:
+			return
+		}
+	}
+}
+
 func (p pipe) close() {
 	_ = unix.Close(p.r)
 	_ = unix.Close(p.w)

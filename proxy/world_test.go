@@ -132,6 +132,21 @@ func (w *world) dial() *peerEnd {
 	return c
 }
 
+// awaitConnections waits until safesock has so many clients.
+func (w *world) awaitConnections(want int) {
+	w.t.Helper()
+	for start := time.Now(); ; time.Sleep(time.Millisecond) {
+		got := 0
+		w.server.each(func(*connection) { got++ })
+		if got == want {
+			return
+		}
+		if time.Since(start) > patience {
+			w.t.Fatalf("safesock has %d clients want %d", got, want)
+		}
+	}
+}
+
 func (w *world) auditLog() string {
 	w.t.Helper()
 	log, err := os.ReadFile(w.audit)
