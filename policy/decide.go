@@ -29,6 +29,7 @@ func (p *Policy) For(call *Call) *Decider {
 type Decider struct {
 	policy *Policy
 	call   *Call
+	scope  scope // of the claim that is being decided
 
 	common     map[string]cty.Value // objects that all of the claims see
 	functions  *hcl.EvalContext
@@ -54,21 +55,21 @@ type interfaceAnswer struct {
 
 // Decide gives the decision of the first rule that holds for a claim.
 func (d *Decider) Decide(claim Claim) Decision {
-	s, known := newScope(d.call, claim)
-	if !known {
+	var known bool
+	if d.scope, known = newScope(d.call, claim); !known {
 		return Decision{Reason: fmt.Sprintf("a policy cannot decide a claim of type %T", claim)}
 	}
-	kind := claim.Kind()
+	s, kind := &d.scope, claim.Kind()
 	for _, r := range d.policy.rules[kind] {
 		if r.expired(d.call.Time) {
 			continue
 		}
-		holds, err := d.holds(r, &s)
+		holds, err := d.holds(r, s)
 		if err != nil {
 			return Decision{Rule: r.Rule, Reason: err.Error()}
 		}
 		if holds {
-			return d.outcome(r, &s)
+			return d.outcome(r, s)
 		}
 	}
 	return Decision{Reason: fmt.Sprintf(`no rule of the policy decides this %s; add one, as in %s "…" { action = "allow" }`, noun(kind), kind)}
@@ -155,7 +156,7 @@ func (d *Decider) text(v *value, kind Kind, s *scope) (string, error) {
 func (d *Decider) addresses(r *rule, s *scope) (to []netip.Addr, reason string, err error) {
 	literal := r.addrs != nil
 	if literal {
-		to = slices.Clone(r.addrs)
+		to = slices.Clip(r.addrs)
 	} else {
 		val, err := d.value(r.to, r.Kind, s)
 		if err != nil {
@@ -173,6 +174,9 @@ func (d *Decider) addresses(r *rule, s *scope) (to []netip.Addr, reason string, 
 		return nil, "", failure(r.to.expr, "holds no address to bind to")
 	}
 	// An address that comes from an interface is there, whatever lo has.
+	if !slices.ContainsFunc(to, netip.Addr.Is6) {
+		return to, "", nil
+	}
 	var kept, six []netip.Addr
 	for _, addr := range to {
 		if addr.Is6() && (literal || addr.IsLoopback() || addr.IsUnspecified()) {

@@ -1,8 +1,8 @@
 package policy
 
 import (
-	"fmt"
 	"net/netip"
+	"strconv"
 )
 
 // Action is what a rule does about a claim.
@@ -34,7 +34,7 @@ func (r Rule) String() string {
 	if r == (Rule{}) {
 		return "no rule"
 	}
-	return fmt.Sprintf("%s %q, %s:%d", r.Kind, r.Name, r.File, r.Line)
+	return string(r.Kind) + " " + strconv.Quote(r.Name) + ", " + r.File + ":" + strconv.Itoa(r.Line)
 }
 
 // Decision is what the policy says about one claim. The zero Decision denies.

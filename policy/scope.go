@@ -109,6 +109,9 @@ func isASCII(text string) bool {
 // means. What an Engine cannot use is no address: it would publish on every
 // interface.
 func classify(ip string) (shortest, scope string) {
+	if ip == "" {
+		return "", scopeUnset // without an error, which costs more
+	}
 	addr, err := netip.ParseAddr(ip)
 	if err != nil || addr.Zone() != "" {
 		return "", scopeUnset
