@@ -42,7 +42,7 @@ func BenchmarkApply(b *testing.B) {
 		b.Run("scan", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := scan(edited.Body); err != nil {
+				if _, err := scan(string(edited.Body)); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -47,7 +47,7 @@ func (c *call) buildNetwork(mode string) {
 		c.attach(mode, value{})
 	}
 	for _, cl := range c.claims[before:] {
-		cl.pointer, cl.before, cl.after = "?networkmode", quote(mode), quote(mode)
+		cl.parameter, cl.text = "networkmode", quote(mode)
 	}
 }
 
@@ -146,20 +146,6 @@ func grpcCall(c *call) error {
 // parameter adds a claim that is made by a parameter of the query.
 func (c *call) parameter(what policy.Claim, name string) *claim {
 	cl := c.claim(what, value{})
-	cl.pointer = "?" + name
-	cl.before = quote(strings.Join(c.parameters(name), ","))
-	cl.after = cl.before
+	cl.parameter, cl.text = name, quote(strings.Join(c.parameters(name), ","))
 	return cl
-}
-
-// parameters are all values of a parameter of the query. Podman folds the case
-// of its name.
-func (c *call) parameters(name string) []string {
-	var all []string
-	for key, values := range c.URL.Query() {
-		if strings.EqualFold(key, name) {
-			all = append(all, values...)
-		}
-	}
-	return all
 }

@@ -28,20 +28,21 @@ type call struct {
 	again  bool           // whether this is a call that was edited, read once more
 
 	questions []Question
-	known     map[Question]Answer // what answers tell besides what was asked
+	known     map[Question]*answer
 	refusal   *Refusal
 
-	edits []edit
-	sent  string // the request target to send
+	edits
+	came   string     // the request target
+	sent   string     // the one to send
+	params url.Values // of the target's query, nil until one is asked for
 }
 
 // claim is a policy.Claim, where it was made, and what came of it.
 type claim struct {
 	policy.Claim
-	at      value  // what makes the claim, in the body or an answer
-	pointer string // for what is not in a JSON text, as in "?networkmode"
-	before  string // the same
-	after   string // what is sent instead
+	at        value  // what makes the claim, in the body or an answer
+	parameter string // of the query, if that makes the claim
+	text      string // the JSON text that makes the claim, if it is not at's
 
 	// edit makes a decision to bind or replace come true, and gives the JSON
 	// text that is sent instead. Without it such a decision refuses the call.
@@ -49,10 +50,19 @@ type claim struct {
 	held string // how the claim can be changed, where it cannot be edited
 
 	decision policy.Decision
+	edited   bool
+	after    string // what is sent instead, if it was edited
+}
+
+// answer is an Answer, and its body as JSON once that was needed.
+type answer struct {
+	Answer
+	json *scanned
 }
 
 func newCall(c Call) *call {
-	return &call{Call: c, known: map[Question]Answer{}, sent: c.URL.RequestURI()}
+	target := c.URL.RequestURI()
+	return &call{Call: c, came: target, sent: target}
 }
 
 // Bounds on what one call costs. A claim of every TCP port there is stays below.
@@ -61,22 +71,39 @@ const (
 	maxQuestions = 1_000
 )
 
-// claim adds a claim that is made by a value. A whole document is not shown:
-// it says much else, and what it says can be secret.
+// claim adds a claim that is made by a value.
 func (c *call) claim(what policy.Claim, at value) *claim {
 	cl := &claim{Claim: what, at: at, held: c.held}
-	if at.i != 0 {
-		cl.before, cl.after = at.raw(), at.raw()
-	}
-	if at.doc == nil || at.doc.name == "" {
-		cl.pointer = at.pointer()
-	}
 	if len(c.claims) == maxClaims {
 		c.refuse(http.StatusRequestEntityTooLarge, "the call claims more than %d things", maxClaims)
 		return cl
 	}
 	c.claims = append(c.claims, cl)
 	return cl
+}
+
+// outcome is what came of a claim, for others to see.
+func (cl *claim) outcome() Outcome {
+	o := Outcome{Claim: cl.Claim, Decision: cl.decision, Before: cl.before(), After: cl.before()}
+	switch {
+	case cl.parameter != "":
+		o.Pointer = "?" + cl.parameter
+	case !cl.at.absent() && cl.at.doc.name == "":
+		o.Pointer = cl.at.pointer()
+	}
+	if cl.edited {
+		o.After = cl.after
+	}
+	return o
+}
+
+// before is the JSON text that makes the claim. A whole document is not shown:
+// it says much else, and what it says can be secret.
+func (cl *claim) before() string {
+	if cl.text != "" || cl.at.i == 0 {
+		return cl.text
+	}
+	return cl.at.raw()
 }
 
 // note tells of a change that no rule decides.
@@ -107,17 +134,17 @@ func (c *call) bodyOf(kind byte, what string) value {
 			return value{}
 		}
 	}
-	return c.document("", c.Body, http.StatusBadRequest, kind, what)
-}
-
-// document scans a JSON text of a kind. Its name is "" for the call's own body.
-func (c *call) document(name string, src []byte, status int, kind byte, what string) value {
-	nodes, err := scan(src)
+	body, err := scan(string(c.Body))
 	if err != nil {
-		c.refuse(status, "%s: %v", cmp.Or(name, "the body"), err)
+		c.refuse(http.StatusBadRequest, "the body: %v", err)
 		return value{}
 	}
-	doc := &document{name: name, src: src, nodes: nodes}
+	return c.document("", body, http.StatusBadRequest, kind, what)
+}
+
+// document is a JSON text of a kind. Its name is "" for the call's own body.
+func (c *call) document(name string, text *scanned, status int, kind byte, what string) value {
+	doc := &document{scanned: text, name: name}
 	doc.refuse = func(pointer, problem string) {
 		if name != "" {
 			pointer = name + " " + pointer
@@ -134,12 +161,7 @@ func (c *call) document(name string, src []byte, status int, kind byte, what str
 // query is a parameter of the call's query, "" if it has none. Engines do not
 // agree on which one counts if there are several.
 func (c *call) query(name string) string {
-	var found []string
-	for key, values := range c.URL.Query() {
-		if strings.EqualFold(key, name) {
-			found = append(found, values...)
-		}
-	}
+	found := c.parameters(name)
 	slices.Sort(found)
 	found = slices.Compact(found)
 	if len(found) > 1 {
@@ -148,12 +170,26 @@ func (c *call) query(name string) string {
 	return strings.Join(found, "")
 }
 
+// parameters are all values of a parameter of the query. Podman folds the case
+// of its name.
+func (c *call) parameters(name string) (all []string) {
+	if c.params == nil {
+		c.params = c.URL.Query()
+	}
+	for key, values := range c.params {
+		if strings.EqualFold(key, name) {
+			all = append(all, values...)
+		}
+	}
+	return all
+}
+
 // ask looks up an answer. Without one the question is kept, for another Apply.
-func (c *call) ask(about Subject, name string) (Answer, bool) {
+func (c *call) ask(about Subject, name string) (*answer, bool) {
 	q := Question{about, name}
 	a, ok := c.known[q]
-	if !ok {
-		a, ok = c.Answers[q]
+	if given, isGiven := c.Answers[q]; !ok && isGiven {
+		a, ok = c.knows(q, &answer{Answer: given}), true
 	}
 	if !ok && len(c.questions)+len(c.Answers) == maxQuestions {
 		c.refuse(http.StatusRequestEntityTooLarge, "the call names more than %d things that have to be looked up", maxQuestions)
@@ -161,13 +197,22 @@ func (c *call) ask(about Subject, name string) (Answer, bool) {
 		c.questions = append(c.questions, q)
 	}
 	if !ok {
-		return Answer{}, false
+		return &answer{}, false
 	}
 	if a.Err != "" {
 		c.refuse(http.StatusBadGateway, "%s %s: %s", about, name, a.Err)
-		return Answer{}, false
+		return &answer{}, false
 	}
 	return a, true
+}
+
+// knows keeps an answer, which may tell more than what was asked.
+func (c *call) knows(q Question, a *answer) *answer {
+	if c.known == nil {
+		c.known = map[Question]*answer{}
+	}
+	c.known[q] = a
+	return a
 }
 
 // engine is the object that the Engine answers to GET, absent if there is no
@@ -182,7 +227,15 @@ func (c *call) engine(path string, none ...int) value {
 		c.refuse(http.StatusBadGateway, "the Engine answered %d to GET %s, which the policy needs to know", a.Status, path)
 		return value{}
 	}
-	return c.document("the Engine's answer to GET "+path, a.Body, http.StatusBadGateway, '{', "an object")
+	name := "the Engine's answer to GET " + path
+	if a.json == nil {
+		var err error
+		if a.json, err = scan(string(a.Body)); err != nil {
+			c.refuse(http.StatusBadGateway, "%s: %v", name, err)
+			return value{}
+		}
+	}
+	return c.document(name, a.json, http.StatusBadGateway, '{', "an object")
 }
 
 // pin makes the call name its object, the path's variable, by the Engine's id.
@@ -231,7 +284,7 @@ func (c *call) edited() (Call, error) {
 		}
 		next.Body = body
 	}
-	if c.sent == c.URL.RequestURI() {
+	if c.sent == c.came {
 		return next, nil
 	}
 	target, err := url.ParseRequestURI(c.sent)
@@ -241,7 +294,7 @@ func (c *call) edited() (Call, error) {
 	next.URL = target
 	next.Match, err = Route(c.Method, target)
 	if err == nil && next.Endpoint != c.Endpoint {
-		err = fmt.Errorf("%s: leads elsewhere than %s", c.sent, c.URL.RequestURI())
+		err = fmt.Errorf("%s: leads elsewhere than %s", c.sent, c.came)
 	}
 	return next, err
 }

@@ -161,7 +161,8 @@ func containerCommit(c *call) error {
 func (c *call) inspect(name string) value {
 	x := c.engine(containerPath(name))
 	if id := x.field("Id").text(); id != "" {
-		c.known[Question{AboutEngine, containerPath(id)}], _ = c.ask(AboutEngine, containerPath(name))
+		a, _ := c.ask(AboutEngine, containerPath(name))
+		c.knows(Question{AboutEngine, containerPath(id)}, a)
 	}
 	return x
 }

@@ -456,7 +456,7 @@ func FuzzScan(f *testing.F) {
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
-		nodes, err := scan(src)
+		text, err := scan(string(src))
 		if err != nil {
 			if json.Valid(src) && !strings.Contains(err.Error(), "nested") {
 				t.Fatalf("%q is valid, but: %v", src, err)
@@ -470,7 +470,7 @@ func FuzzScan(f *testing.F) {
 			}
 			t.Fatalf("%q: encoding/json: %v", src, err)
 		}
-		v := value{&document{src: src, nodes: nodes}, 0}
+		v := value{&document{scanned: text}, 0}
 		got := plain(v)
 		again, _ := json.Marshal(want)
 		if text, _ := json.Marshal(got); !bytes.Equal(text, again) {
@@ -513,17 +513,17 @@ func FuzzSplice(f *testing.F) {
 		f.Add(body, uint64(len(body)))
 	}
 	f.Fuzz(func(t *testing.T, src []byte, seed uint64) {
-		nodes, err := scan(src)
+		text, err := scan(string(src))
 		if err != nil {
 			return
 		}
 		c := &call{}
-		doc := &document{src: src, nodes: nodes, refuse: func(string, string) {}}
+		doc := &document{scanned: text, refuse: func(string, string) {}}
 		r := rand.New(rand.NewPCG(seed, 0))
 		var want bytes.Buffer // the text without what is edited
 		at, skip := int32(0), int32(0)
-		for i := range nodes {
-			v, n := value{doc, int32(i)}, nodes[i]
+		for i := range text.nodes {
+			v, n := value{doc, int32(i)}, text.nodes[i]
 			if int32(i) < skip {
 				continue
 			}

@@ -76,12 +76,12 @@ func (c *call) libpodPorts(mappings value) {
 			}
 			var texts []string
 			for _, ip := range to {
-				texts = append(texts, rewritten(m, func(copied *call) {
-					copied.set(m, "host_ip", quote(ip.String()))
-					if host != port.Host {
-						copied.set(m, "host_port", host)
-					}
-				}))
+				var inside edits
+				inside.set(m, "host_ip", quote(ip.String()))
+				if host != port.Host {
+					inside.set(m, "host_port", host)
+				}
+				texts = append(texts, inside.made(m))
 			}
 			return strings.Join(texts, ",")
 		}
@@ -222,8 +222,7 @@ func (c *call) libpodMount(m value) {
 		return
 	}
 	c.bind(source, m.field("destination").text(), slices.Contains(options, "ro"), m).edit = func(policy.Decision) string {
-		c.set(m, "source", quote(c.Listen))
-		return rewritten(m, func(copied *call) { copied.set(m, "source", quote(c.Listen)) })
+		return c.setInside(m, "source", quote(c.Listen))
 	}
 }
 
@@ -375,7 +374,7 @@ func libpodPath(parameter string) reader {
 	return func(c *call) error {
 		if source := c.query(parameter); source != "" {
 			cl := c.bind(source, "", true, value{})
-			cl.pointer, cl.before, cl.after = "?"+parameter, quote(source), quote(source)
+			cl.parameter, cl.text = parameter, quote(source)
 		}
 		return nil
 	}

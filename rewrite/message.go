@@ -32,9 +32,11 @@ func (o Outcome) Warning() string {
 			return ""
 		}
 		asked := published(p)
-		var bindings []nat.PortBinding
-		if json.Unmarshal([]byte("["+o.After+"]"), &bindings) == nil && len(bindings) > 1 {
-			p.Host = hostPort(bindings[0].HostPort) // one that had to be chosen, for all addresses
+		if len(d.To) > 1 {
+			var bindings []nat.PortBinding
+			if json.Unmarshal([]byte("["+o.After+"]"), &bindings) == nil && len(bindings) > 1 {
+				p.Host = hostPort(bindings[0].HostPort) // one that had to be chosen, for all addresses
+			}
 		}
 		var places []string
 		for _, to := range d.To {
@@ -230,7 +232,7 @@ func Warn(e *Endpoint, answer []byte, warnings []string) []byte {
 		return answer
 	}
 	c := &call{Call: Call{Body: answer}}
-	root := c.document("", answer, 0, '{', "an object")
+	root := c.body()
 	list := root.member("Warnings")
 	if c.refusal != nil || root.absent() {
 		return answer

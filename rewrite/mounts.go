@@ -85,7 +85,7 @@ func (c *call) spec(at value, text string, editable bool) {
 	}
 	target, mode, _ := strings.Cut(rest, ":")
 	readOnly := false
-	for _, option := range strings.Split(mode, ",") {
+	for option := range strings.SplitSeq(mode, ",") {
 		readOnly = readOnly || option == "ro" || option == "readonly"
 		// Podman's overlay volumes keep what is written in these.
 		if name, dir, _ := strings.Cut(option, "="); name == "upperdir" || name == "workdir" {
@@ -127,8 +127,7 @@ func (c *call) mounts(list value) {
 				continue
 			}
 			c.bind(source, target, readOnly, m).edit = func(policy.Decision) string {
-				c.set(m, "Source", quote(c.Listen))
-				return rewritten(m, func(copied *call) { copied.set(m, "Source", quote(c.Listen)) })
+				return c.setInside(m, "Source", quote(c.Listen))
 			}
 		}
 	}
@@ -157,7 +156,7 @@ func (c *call) volume(name, target string, readOnly bool, at value) {
 	v := c.engine("/volumes/" + url.PathEscape(name))
 	for _, cl := range c.volumeOptions(v.field("Driver"), v.field("Options"), target, readOnly) {
 		if at.doc.name == "" {
-			cl.at, cl.before, cl.after, cl.pointer = at, at.raw(), at.raw(), at.pointer()
+			cl.at = at
 		}
 		cl.edit = nil
 		cl.held = "it is the volume " + name + "; remove that and create it anew"
@@ -186,7 +185,7 @@ func (c *call) volumeOptions(driver, options value, target string, readOnly bool
 	}
 	var claims []*claim
 	bound := false
-	for _, flag := range strings.Split(flags, ",") {
+	for flag := range strings.SplitSeq(flags, ",") {
 		name, paths, _ := strings.Cut(flag, "=")
 		switch name {
 		case "bind", "rbind":
@@ -194,7 +193,7 @@ func (c *call) volumeOptions(driver, options value, target string, readOnly bool
 		case "ro":
 			readOnly = true
 		case "lowerdir", "upperdir", "workdir":
-			for _, source := range strings.Split(paths, ":") {
+			for source := range strings.SplitSeq(paths, ":") {
 				if source != "" {
 					claims = append(claims, c.bind(source, target, readOnly, options))
 				}

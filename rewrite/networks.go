@@ -21,7 +21,7 @@ func networkCreate(c *call) error {
 		before := len(c.claims)
 		c.options(c.engine("/networks/"+url.PathEscape(name)), network)
 		for _, cl := range c.claims[before:] {
-			cl.pointer, cl.before, cl.after = from.pointer(), from.raw(), from.raw()
+			cl.at = from
 		}
 	}
 	return nil
@@ -69,11 +69,12 @@ func (c *call) network(name string) (id string) {
 	if name == "" {
 		return ""
 	}
-	network := c.engine("/networks/" + url.PathEscape(name))
+	path := "/networks/" + url.PathEscape(name)
+	network := c.engine(path)
 	c.reach(network, value{})
 	id = network.field("Id").text()
-	if a, ok := c.ask(AboutEngine, "/networks/"+url.PathEscape(name)); ok && id != "" {
-		c.known[Question{AboutEngine, "/networks/" + id}] = a
+	if a, ok := c.ask(AboutEngine, path); ok && id != "" {
+		c.knows(Question{AboutEngine, "/networks/" + id}, a)
 	}
 	return id
 }

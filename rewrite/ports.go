@@ -41,6 +41,9 @@ func hostPort(text string) string {
 // hostIP is a host address in its shortest spelling, and "" for what Engines
 // before 29 do not take for one: they publish on every interface then.
 func hostIP(text string) string {
+	if text == "" {
+		return "" // without an error, which costs more
+	}
 	addr, err := netip.ParseAddr(text)
 	if err != nil || addr.Zone() != "" {
 		return ""
@@ -48,12 +51,12 @@ func hostIP(text string) string {
 	return addr.Unmap().String()
 }
 
-// portList is the list of one port's bindings, while it is edited.
+// portList is the list of one port's bindings.
 type portList struct {
-	list   value
-	claims []*claim          // one for each binding, or one for an empty list
-	texts  map[*claim]string // what takes a binding's place, "" if nothing has to
-	taken  map[string]bool   // the host addresses with ports that are in the list already
+	list    value
+	claims  []*claim        // one for each binding, or one for an empty list
+	changes bool            // whether any of them is edited
+	taken   map[string]bool // the host addresses with ports that are in the list already
 }
 
 // portBindings claims each binding of a container's ports.
@@ -81,14 +84,17 @@ func (c *call) portBindings(bindings value) {
 		for _, cl := range p.claims {
 			cl.edit = func(d policy.Decision) string { return p.bind(c, cl, d.To) }
 		}
-		c.then = append(c.then, func() { p.edit(c) })
 	}
 }
 
 // bind gives the bindings that take the place of one. One that the list has
 // already is left out: the Engine would find its port in use.
 func (p *portList) bind(c *call, cl *claim, to []netip.Addr) string {
-	if p.taken == nil {
+	if !p.changes {
+		p.changes = true
+		c.then = append(c.then, func() { p.edit(c) })
+	}
+	if several := len(p.claims)+len(to) > 2; several && p.taken == nil {
 		p.taken = map[string]bool{}
 		for _, sibling := range p.claims {
 			if c.met(sibling) {
@@ -101,25 +107,21 @@ func (p *portList) bind(c *call, cl *claim, to []netip.Addr) string {
 	host := c.sharedPort(port, to)
 	var texts []string
 	for _, ip := range to {
-		if len(p.claims)+len(to) > 2 && !p.take(ip.String(), host) {
+		if p.taken != nil && !p.take(ip.String(), host) {
 			continue
 		}
 		if cl.at == p.list || cl.at.orAbsent().absent() {
 			texts = append(texts, `{"HostIp":`+quote(ip.String())+`,"HostPort":`+quote(host)+`}`)
 			continue
 		}
-		texts = append(texts, rewritten(cl.at, func(copied *call) {
-			copied.set(cl.at, "HostIp", quote(ip.String()))
-			if host != port.Host {
-				copied.set(cl.at, "HostPort", quote(host))
-			}
-		}))
+		var inside edits
+		inside.set(cl.at, "HostIp", quote(ip.String()))
+		if host != port.Host {
+			inside.set(cl.at, "HostPort", quote(host))
+		}
+		texts = append(texts, inside.made(cl.at))
 	}
-	if p.texts == nil {
-		p.texts = map[*claim]string{}
-	}
-	p.texts[cl] = strings.Join(texts, ",")
-	return p.texts[cl]
+	return strings.Join(texts, ",")
 }
 
 // take tells whether an address with a port was not in the list yet.
@@ -140,10 +142,10 @@ func (p *portList) edit(c *call) {
 	var all []string
 	dropped := false
 	for _, cl := range p.claims {
-		text, ok := p.texts[cl]
+		text := cl.after
 		switch {
-		case !ok:
-			text = cl.before
+		case !cl.edited:
+			text = cl.at.raw()
 		case cl.at != p.list && text != "":
 			c.replace(cl.at, text)
 		case text == "":

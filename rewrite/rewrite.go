@@ -222,14 +222,14 @@ func (c *call) edit() {
 	}
 	for _, cl := range c.claims {
 		if !c.met(cl) {
-			cl.after = cl.edit(cl.decision)
+			cl.edited, cl.after = true, cl.edit(cl.decision)
 		}
 	}
 	for _, then := range c.then {
 		then()
 	}
 	if c.refusal == nil && len(c.questions) > 0 {
-		c.edits, c.sent = nil, c.URL.RequestURI()
+		c.edits, c.sent = nil, c.came
 	}
 }
 
@@ -240,12 +240,21 @@ func (c *call) met(cl *claim) bool {
 		return true
 	case policy.Bind:
 		port, ok := cl.Claim.(policy.Port)
-		return ok && slices.ContainsFunc(cl.decision.To, func(to netip.Addr) bool { return to.String() == port.IP })
+		return ok && isOneOf(port.IP, cl.decision.To)
 	case policy.Replace:
 		mount, ok := cl.Claim.(policy.Mount)
 		return ok && mount.Source == c.Listen
 	}
 	return false
+}
+
+// isOneOf tells whether an address, in its shortest spelling, is in a list.
+func isOneOf(ip string, addrs []netip.Addr) bool {
+	if ip == "" {
+		return false
+	}
+	addr, err := netip.ParseAddr(ip)
+	return err == nil && slices.Contains(addrs, addr)
 }
 
 // observe turns a refusal into an outcome.
@@ -280,7 +289,7 @@ func (c *call) refuseForms() {
 func (c *call) changers() string {
 	var rules []string
 	for _, cl := range c.claims {
-		if rule := cl.decision.Rule.String(); cl.after != cl.before && !slices.Contains(rules, rule) {
+		if rule := cl.decision.Rule.String(); cl.edited && cl.after != cl.before() && !slices.Contains(rules, rule) {
 			rules = append(rules, rule)
 		}
 	}
@@ -291,13 +300,14 @@ func (c *call) changers() string {
 }
 
 func (c *call) changed() bool {
-	return len(c.edits) > 0 || c.sent != c.URL.RequestURI()
+	return len(c.edits) > 0 || c.sent != c.came
 }
 
 func (c *call) result() Result {
-	r := Result{Target: c.URL.RequestURI(), Body: c.Body, Container: c.container, Compose: c.compose}
+	r := Result{Target: c.came, Body: c.Body, Container: c.container, Compose: c.compose}
+	r.Outcomes = slices.Grow(r.Outcomes, len(c.claims)+len(c.notes))
 	for _, cl := range c.claims {
-		r.Outcomes = append(r.Outcomes, Outcome{cl.Claim, cl.pointer, cl.decision, cl.before, cl.after})
+		r.Outcomes = append(r.Outcomes, cl.outcome())
 	}
 	r.Outcomes = append(r.Outcomes, c.notes...)
 	return r

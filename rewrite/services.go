@@ -27,7 +27,7 @@ func serviceUpdate(c *call) error {
 	c.service(c.engine("/services/" + url.PathEscape(c.Vars["id"])).field("PreviousSpec"))
 	c.held = ""
 	for _, cl := range c.claims[before:] {
-		cl.pointer = "?rollback"
+		cl.parameter = "rollback"
 	}
 	return nil
 }

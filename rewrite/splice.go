@@ -1,7 +1,7 @@
 package rewrite
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -17,75 +17,80 @@ type edit struct {
 	tail       string // what separates inserted ones from what was there
 }
 
-// splice makes edits, which must not overlap.
-func splice(src []byte, edits []edit) ([]byte, error) {
-	edits = slices.Clone(edits)
+// edits are what has to change in one document.
+type edits []edit
+
+// splice makes edits, which must not overlap, and leaves them in their order.
+func splice[text string | []byte](src text, edits edits) ([]byte, error) {
 	slices.SortStableFunc(edits, func(a, b edit) int {
-		if a.start != b.start {
-			return int(a.start - b.start)
-		}
-		return int(a.end - b.end)
+		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.end, b.end))
 	})
 	size := len(src)
 	for _, e := range edits {
 		size += len(e.text) + 1
 	}
-	out := bytes.NewBuffer(make([]byte, 0, size))
+	out := make([]byte, 0, size)
 	at := int32(0)
 	for i, e := range edits {
 		if e.start < at || e.end < e.start || int(e.end) > len(src) {
 			return nil, fmt.Errorf("two changes overlap at byte %d", e.start)
 		}
-		out.Write(src[at:e.start])
-		out.WriteString(e.text)
+		out = append(out, src[at:e.start]...)
+		out = append(out, e.text...)
 		if e.inserted {
 			if i+1 < len(edits) && edits[i+1].inserted && edits[i+1].start == e.start {
-				out.WriteString(",")
+				out = append(out, ',')
 			} else {
-				out.WriteString(e.tail)
+				out = append(out, e.tail...)
 			}
 		}
 		at = e.end
 	}
-	out.Write(src[at:])
-	return out.Bytes(), nil
+	return append(out, src[at:]...), nil
 }
 
 // replace puts a JSON text in the place of a value.
-func (c *call) replace(v value, text string) {
+func (all *edits) replace(v value, text string) {
 	n := v.node()
-	c.edits = append(c.edits, edit{start: n.start, end: n.end, text: text})
+	*all = append(*all, edit{start: n.start, end: n.end, text: text})
 }
 
 // insert adds a member or an item at the start of an object or list.
-func (c *call) insert(v value, text string) {
+func (all *edits) insert(v value, text string) {
 	e := edit{start: v.node().start + 1, text: text, inserted: true}
 	e.end = e.start
 	if !v.empty() {
 		e.tail = ","
 	}
-	c.edits = append(c.edits, e)
+	*all = append(*all, e)
 }
 
 // set gives an object's member a new JSON text, and adds it if it is missing.
-func (c *call) set(object value, name, text string) {
+func (all *edits) set(object value, name, text string) {
 	if m := object.member(name); !m.absent() {
-		c.replace(m, text)
+		all.replace(m, text)
 		return
 	}
-	c.insert(object, quote(name)+":"+text)
+	all.insert(object, quote(name)+":"+text)
 }
 
-// rewritten is a value's text with changes inside it.
-func rewritten(v value, change func(*call)) string {
-	var c call
-	change(&c)
+// setInside is set; it gives the object's new text.
+func (all *edits) setInside(object value, name, text string) string {
+	var inside edits
+	inside.set(object, name, text)
+	changed := inside.made(object)
+	all.replace(object, changed)
+	return changed
+}
+
+// made is the text of a value, with all edits made inside it.
+func (all edits) made(v value) string {
 	n := v.node()
-	for i := range c.edits {
-		c.edits[i].start -= n.start
-		c.edits[i].end -= n.start
+	for i := range all {
+		all[i].start -= n.start
+		all[i].end -= n.start
 	}
-	text, err := splice(v.doc.src[n.start:n.end], c.edits)
+	text, err := splice(v.raw(), all)
 	if err != nil {
 		panic(err) // the members of one object do not overlap
 	}

@@ -1,0 +1,261 @@
+package rewrite
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// scanned is a JSON text, and every value in it with the place of its bytes.
+type scanned struct {
+	src   string // everything that is read is a part of this text
+	nodes []node // in the order of the text, each object or list before what it holds
+}
+
+// node is one value of a JSON text.
+type node struct {
+	kind       byte  // its first byte: { [ " t f n, and 0 for every number
+	bare       bool  // whether the key is ASCII without escapes
+	plain      bool  // whether the string is
+	start, end int32 // the value's bytes
+	key, colon int32 // the bytes of the member's key, quotes included; both 0 in a list
+	parent     int32 // the node that holds it, -1 at the top
+	next       int32 // the first node behind it and all that it holds
+	place      int32 // how many are before it in the node that holds it
+}
+
+// maxDepth is how deep encoding/json follows nested values.
+const maxDepth = 10000
+
+// scan finds the values of a JSON text. Every text that it accepts is valid for
+// encoding/json, and nothing but white space follows its one value.
+func scan(src string) (*scanned, error) {
+	values := 1 + strings.Count(src, ",") + strings.Count(src, "{") + strings.Count(src, "[")
+	s := scanner{src: src, nodes: make([]node, 0, min(values, 16+len(src)/16))}
+	s.space()
+	if err := s.value(node{parent: -1}, 0); err != nil {
+		return nil, err
+	}
+	s.space()
+	if s.at != len(src) {
+		return nil, fmt.Errorf("something follows the JSON value at byte %d", s.at)
+	}
+	return &scanned{src, s.nodes}, nil
+}
+
+type scanner struct {
+	src   string
+	at    int
+	nodes []node
+}
+
+func (s *scanner) peek() byte {
+	if s.at < len(s.src) {
+		return s.src[s.at]
+	}
+	return 0
+}
+
+func (s *scanner) space() {
+	for s.at < len(s.src) {
+		switch s.src[s.at] {
+		case ' ', '\t', '\n', '\r':
+			s.at++
+		default:
+			return
+		}
+	}
+}
+
+func (s *scanner) wrong() error {
+	if s.at >= len(s.src) {
+		return errors.New("the JSON ends too early")
+	}
+	return fmt.Errorf("not JSON: %q at byte %d", s.src[s.at], s.at)
+}
+
+// value scans a value, of which the node tells where it is held.
+func (s *scanner) value(n node, depth int) error {
+	if depth >= maxDepth {
+		return fmt.Errorf("the JSON is nested %d deep or deeper", maxDepth)
+	}
+	i := int32(len(s.nodes))
+	n.kind, n.start = s.peek(), int32(s.at)
+	s.nodes = append(s.nodes, n)
+	var err error
+	switch c := s.peek(); c {
+	case '{':
+		err = s.object(i, depth)
+	case '[':
+		err = s.list(i, depth)
+	case '"':
+		s.nodes[i].plain, err = s.text()
+	case 't':
+		err = s.word("true")
+	case 'f':
+		err = s.word("false")
+	case 'n':
+		err = s.word("null")
+	default:
+		s.nodes[i].kind = '0'
+		err = s.number()
+	}
+	s.nodes[i].end = int32(s.at)
+	s.nodes[i].next = int32(len(s.nodes))
+	return err
+}
+
+func (s *scanner) object(i int32, depth int) error {
+	s.at++
+	s.space()
+	if s.peek() == '}' {
+		s.at++
+		return nil
+	}
+	for member := (node{parent: i}); ; member.place++ {
+		if s.peek() != '"' {
+			return s.wrong()
+		}
+		var err error
+		member.key = int32(s.at)
+		if member.bare, err = s.text(); err != nil {
+			return err
+		}
+		member.colon = int32(s.at)
+		s.space()
+		if s.peek() != ':' {
+			return s.wrong()
+		}
+		s.at++
+		s.space()
+		if err := s.value(member, depth+1); err != nil {
+			return err
+		}
+		s.space()
+		switch s.peek() {
+		case ',':
+			s.at++
+			s.space()
+		case '}':
+			s.at++
+			return nil
+		default:
+			return s.wrong()
+		}
+	}
+}
+
+func (s *scanner) list(i int32, depth int) error {
+	s.at++
+	s.space()
+	if s.peek() == ']' {
+		s.at++
+		return nil
+	}
+	for item := (node{parent: i}); ; item.place++ {
+		if err := s.value(item, depth+1); err != nil {
+			return err
+		}
+		s.space()
+		switch s.peek() {
+		case ',':
+			s.at++
+			s.space()
+		case ']':
+			s.at++
+			return nil
+		default:
+			return s.wrong()
+		}
+	}
+}
+
+// text passes over a string, and tells whether it is ASCII without escapes.
+func (s *scanner) text() (bare bool, err error) {
+	bare = true
+	for s.at++; s.at < len(s.src); s.at++ {
+		s.at += bareLength(s.src[s.at:])
+		switch c := s.peek(); {
+		case c == '"':
+			s.at++
+			return bare, nil
+		case c == '\\':
+			bare = false
+			s.at++
+			switch s.peek() {
+			case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			case 'u':
+				for range 4 {
+					s.at++
+					if !strings.ContainsRune("0123456789abcdefABCDEF", rune(s.peek())) {
+						return false, s.wrong()
+					}
+				}
+			default:
+				return false, s.wrong()
+			}
+		case c < ' ':
+			return false, s.wrong()
+		case c >= utf8.RuneSelf:
+			bare = false
+		}
+	}
+	return false, s.wrong()
+}
+
+// bareLength is how many bytes at the start of a string's text are ASCII and
+// neither escapes nor its end.
+func bareLength(text string) int {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			return i
+		}
+	}
+	return len(text)
+}
+
+func (s *scanner) word(w string) error {
+	for i := range w {
+		if s.peek() != w[i] {
+			return s.wrong()
+		}
+		s.at++
+	}
+	return nil
+}
+
+func (s *scanner) number() error {
+	if s.peek() == '-' {
+		s.at++
+	}
+	if s.peek() == '0' {
+		s.at++
+	} else if err := s.digits(); err != nil {
+		return err
+	}
+	if s.peek() == '.' {
+		s.at++
+		if err := s.digits(); err != nil {
+			return err
+		}
+	}
+	if c := s.peek(); c == 'e' || c == 'E' {
+		s.at++
+		if c := s.peek(); c == '+' || c == '-' {
+			s.at++
+		}
+		return s.digits()
+	}
+	return nil
+}
+
+func (s *scanner) digits() error {
+	if c := s.peek(); c < '0' || c > '9' {
+		return s.wrong()
+	}
+	for c := s.peek(); c >= '0' && c <= '9'; c = s.peek() {
+		s.at++
+	}
+	return nil
+}
