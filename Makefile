@@ -39,11 +39,12 @@ check:
 
 # The numbers of docs/performance.md; PROFILE=cpu leaves a profile of safesock.
 bench: build
+	tests/bench/setup.sh
 	go run ./tests/bench $(if $(PROFILE),-profile $(PROFILE))
 
-# Ten minutes of everything at once, and nothing left behind.
+# Nine minutes of everything at once, and nothing may be left behind.
 soak: build
-	go run ./tests/bench -soak
+	go run ./tests/bench -soak -for 9m
 
 clean:
 	rm -rf safesock build

@@ -158,7 +158,7 @@ func TestRequestsThatTwoReadersCouldReadDifferentlyAreRefused(t *testing.T) {
 }
 
 func TestLongBodiesArriveWhole(t *testing.T) {
-	const size = 48 << 20
+	const size = 12 << 20
 	body := func() io.Reader { return io.LimitReader(&patterned{}, size) }
 	want := digest(t, body())
 	w := newWorld(t, func(e *peerEnd) {

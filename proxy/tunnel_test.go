@@ -168,7 +168,7 @@ func TestAnUpgradeThatWasNotAskedForEndsTheConnection(t *testing.T) {
 }
 
 func TestLongStreamsArriveWhole(t *testing.T) {
-	const size = 48 << 20
+	const size = 12 << 20
 	data := func() io.Reader { return io.LimitReader(&patterned{}, size) }
 	want := digest(t, data())
 	w := newWorld(t, func(e *peerEnd) {

@@ -14,7 +14,7 @@ const (
 
 // leftovers measures what a contestant keeps of its clients: the memory of a
 // fresh process, of one with idle attached containers, and of one that they
-// left; then the descriptors and goroutines that every load together leaves.
+// left, each once it has had time to become idle; then the descriptors and goroutines that every load together leaves.
 func leftovers(ctx context.Context, b *bench, c contestant) ([]float64, error) {
 	none := math.NaN()
 	values := []float64{none, none, none, none, none}
@@ -27,12 +27,12 @@ func leftovers(ctx context.Context, b *bench, c contestant) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	if values[0], err = p.rss(); err != nil {
+	if values[0], err = settle(ctx, settleWithin, 12<<20, p.rss); err != nil {
 		return nil, err
 	}
 	held, err := attachMany(p.socket, attaches)
 	if err == nil {
-		values[1], err = p.rss()
+		values[1], err = settle(ctx, settleWithin, 21<<20, p.rss)
 	}
 	closeAll(held)
 	if err != nil {
