@@ -50,6 +50,7 @@ type claim struct {
 	held string // how the claim can be changed, where it cannot be edited
 
 	decision policy.Decision
+	named    string // an address that the client could name instead
 	edited   bool
 	after    string // what is sent instead, if it was edited
 }
@@ -85,6 +86,7 @@ func (c *call) claim(what policy.Claim, at value) *claim {
 // outcome is what came of a claim, for others to see.
 func (cl *claim) outcome() Outcome {
 	o := Outcome{Claim: cl.Claim, Decision: cl.decision, Before: cl.before(), After: cl.before()}
+	o.Wider = cl.decision.Action == policy.Bind && cl.named != ""
 	switch {
 	case cl.parameter != "":
 		o.Pointer = "?" + cl.parameter
@@ -108,7 +110,7 @@ func (cl *claim) before() string {
 
 // note tells of a change that no rule decides.
 func (c *call) note(at value, after string) {
-	c.notes = append(c.notes, Outcome{policy.API{}, at.pointer(), policy.Decision{Action: policy.Allow}, at.raw(), after})
+	c.notes = append(c.notes, Outcome{Claim: policy.API{}, Pointer: at.pointer(), Decision: policy.Decision{Action: policy.Allow}, Before: at.raw(), After: after})
 }
 
 // refuse keeps the first reason why the call must not be forwarded.

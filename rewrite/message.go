@@ -46,7 +46,7 @@ func (o Outcome) Warning() string {
 			}
 			places = append(places, place(to.String(), p.Host))
 		}
-		given, instead, advice := strings.Join(places, " and "), " instead of "+asked, widen(p)
+		given, instead, advice := strings.Join(places, " and "), " instead of "+asked, o.widen(p)
 		if given == asked {
 			instead = ""
 		}
@@ -87,8 +87,8 @@ func (c *call) denial(cl *claim) string {
 	of, advice, decision := subject(cl.Claim), "", cl.decision
 	switch claim := cl.Claim.(type) {
 	case policy.Port:
-		if claim.Bindable && scopeless(claim.IP) {
-			advice = "name an address, as in -p 127.0.0.1:" + portFlag(claim)
+		if cl.named != "" {
+			advice = "name an address, as in -p " + cl.named + ":" + portFlag(claim)
 		}
 	case policy.API:
 		of = c.Method + " " + c.Path
@@ -217,9 +217,9 @@ func portFlag(p policy.Port) string {
 	return flag
 }
 
-// widen tells how to get a port published that was asked for without address.
-func widen(p policy.Port) string {
-	if p.IP != "" || p.Container == 0 {
+// widen tells how to get a port published that was bound to fewer addresses.
+func (o Outcome) widen(p policy.Port) string {
+	if !o.Wider || p.Container == 0 {
 		return "to publish it wider, add a rule"
 	}
 	return "to publish it wider, name an address (-p 0.0.0.0:" + portFlag(p) + ") or add a rule"

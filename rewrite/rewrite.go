@@ -82,6 +82,7 @@ type Outcome struct {
 	Decision policy.Decision
 	Before   string // the JSON text that made the claim
 	After    string // the JSON text sent instead; Before if nothing changed
+	Wider    bool   // of a port without address that is bound: the policy takes it on every interface if the client asks for that
 }
 
 // Refusal is the error of a call that must not be forwarded.
@@ -172,10 +173,32 @@ func (c *call) decide(p *policy.Policy) {
 		if c.again || cl.held != "" {
 			c.settle(rules, cl)
 		}
+		cl.named = named(rules, cl)
 	}
 	if itself.decision.Action != policy.Allow {
 		c.claims = append([]*claim{itself}, c.claims...)
 	}
+}
+
+// named is an address that the policy takes if the client names it, for the
+// advice about a port that named none: a wider one than a rule bound it to, or
+// any if it is refused. It is "" if there is none.
+func named(rules *policy.Decider, cl *claim) string {
+	port, ok := cl.Claim.(policy.Port)
+	switch action := cl.decision.Action; {
+	case !ok || !port.Bindable:
+		return ""
+	case action == policy.Bind && port.IP == "":
+		port.IP = "0.0.0.0"
+	case action == policy.Deny && scopeless(port.IP):
+		port.IP = "127.0.0.1"
+	default:
+		return ""
+	}
+	if action := rules.Decide(port).Action; action != policy.Allow && action != policy.Warn {
+		return ""
+	}
+	return port.IP
 }
 
 // settle lets a claim that has been through the policy stay what a rule made
