@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -47,8 +48,11 @@ func detail(diag *hcl.Diagnostic) string {
 	if diag.Expression == nil || mayBeSecret(diag.Expression) {
 		return strings.ToLower(diag.Summary[:1]) + diag.Summary[1:] + ", which is not shown as it may be secret"
 	}
-	return diag.Detail
+	return parameter.ReplaceAllString(diag.Detail, "")
 }
+
+// parameter is what HCL says of a function's argument before what is wrong.
+var parameter = regexp.MustCompile(`^Invalid value for "\w+" parameter: `)
 
 // mayBeSecret tells whether what an expression gives on a live call may hold
 // a secret.

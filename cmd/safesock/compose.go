@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/url"
 	"os"
@@ -80,7 +81,11 @@ func (c *compose) load(ctx context.Context) (*types.Project, error) {
 	if len(options.ConfigPaths) == 0 {
 		return nil, errNoCompose
 	}
-	return options.LoadProject(ctx)
+	project, err := options.LoadProject(ctx)
+	if err != nil && !slices.ContainsFunc(options.ConfigPaths, func(path string) bool { return strings.Contains(err.Error(), filepath.Base(path)) }) {
+		return nil, fmt.Errorf("%s: %w", strings.Join(options.ConfigPaths, ", "), err)
+	}
+	return project, err
 }
 
 // composeRequests are the calls that docker compose up makes for a project:

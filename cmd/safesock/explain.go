@@ -15,6 +15,7 @@ import (
 
 	"github.com/docker/go-connections/nat"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/safesock/safesock/policy"
 )
@@ -160,6 +161,10 @@ func imageExposing(ports []string) ([]byte, error) {
 func (e *explain) requests(ctx context.Context, stdin io.Reader, args []string, world *offline, shown *report) ([]request, error) {
 	if isRunLine(args) {
 		one, err := parseRun(args)
+		var unknown *pflag.NotExistError
+		if errors.As(err, &unknown) {
+			return nil, fmt.Errorf("%s: %w; options of explain stand before %s", args[0], err, args[0])
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", args[0], err)
 		}

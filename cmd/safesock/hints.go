@@ -37,13 +37,13 @@ func hints(project *types.Project) []string {
 
 // uses tells how a service depends on another one, "" if it does not.
 func uses(service types.ServiceConfig, name string) string {
-	if _, ok := service.DependsOn[name]; ok {
-		return "depends_on"
-	}
 	for _, link := range service.Links {
 		if target, _, _ := strings.Cut(link, ":"); target == name {
-			return "links"
+			return "links" // which Compose adds to depends_on, too
 		}
+	}
+	if _, ok := service.DependsOn[name]; ok {
+		return "depends_on"
 	}
 	host := regexp.MustCompile(`(^|[/@,= ])` + regexp.QuoteMeta(name) + `(:\d+|[/, ]|$)`)
 	for _, key := range slices.Sorted(maps.Keys(service.Environment)) {
