@@ -1,6 +1,8 @@
 package rewrite
 
 import (
+	"encoding/json"
+	"net/http"
 	"net/url"
 	"path"
 	"strings"
@@ -61,7 +63,7 @@ type existing struct{ ports bool }
 // a decision would change there cannot be changed any more, and refuses. The
 // call is forwarded with the container's id.
 func (c *call) target(of existing) {
-	x := c.inspect(c.Vars["name"])
+	x := c.mustInspect(c.Vars["name"])
 	if x.absent() {
 		return
 	}
@@ -163,6 +165,19 @@ func (c *call) inspect(name string) value {
 	if id := x.field("Id").text(); id != "" {
 		a, _ := c.ask(AboutEngine, containerPath(name))
 		c.knows(Question{AboutEngine, containerPath(id)}, a)
+	}
+	return x
+}
+
+// mustInspect refuses the call, in the Engine's own words, if there is no such
+// container. It is not left to the Engine to refuse: by the time that it looks,
+// another container may have been renamed to that.
+func (c *call) mustInspect(name string) value {
+	x := c.inspect(name)
+	if a, known := c.ask(AboutEngine, containerPath(name)); known && x.absent() && c.refusal == nil {
+		said := struct{ Message string }{"No such container: " + name}
+		_ = json.Unmarshal(a.Body, &said) // what is no JSON says nothing better
+		c.refusal = &Refusal{http.StatusNotFound, said.Message}
 	}
 	return x
 }

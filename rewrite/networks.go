@@ -46,7 +46,7 @@ func networkConnect(c *call) error {
 	if container.text() == "" {
 		return nil // the Engine refuses it
 	}
-	x := c.inspect(container.text())
+	x := c.mustInspect(container.text())
 	if x.absent() {
 		return nil
 	}
