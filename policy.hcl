@@ -63,7 +63,7 @@
 #   contains(client.groups, "ops")              can(regex("^web-[0-9]+$", container.name))
 #
 # "safesock check FILE" finds mistakes, "safesock explain" shows what a compose
-# file or a "docker run" would come to.
+# file or a "docker run" would come to. docs/policy.md is the whole reference.
 
 
 # Ports. Clients that name no address get this host's loopback interface. What
