@@ -53,6 +53,7 @@ type claim struct {
 	named    string // an address that the client could name instead
 	edited   bool
 	after    string // what is sent instead, if it was edited
+	hostPort string // the one that was chosen for several addresses
 }
 
 // answer is an Answer, and its body as JSON once that was needed.
@@ -85,7 +86,7 @@ func (c *call) claim(what policy.Claim, at value) *claim {
 
 // outcome is what came of a claim, for others to see.
 func (cl *claim) outcome() Outcome {
-	o := Outcome{Claim: cl.Claim, Decision: cl.decision, Before: cl.before(), After: cl.before()}
+	o := Outcome{Claim: cl.Claim, Decision: cl.decision, Before: cl.before(), After: cl.before(), HostPort: cl.hostPort}
 	o.Wider = cl.decision.Action == policy.Bind && cl.named != ""
 	switch {
 	case cl.parameter != "":
@@ -110,7 +111,10 @@ func (cl *claim) before() string {
 
 // note tells of a change that no rule decides.
 func (c *call) note(at value, after string) {
-	c.notes = append(c.notes, Outcome{Claim: policy.API{}, Pointer: at.pointer(), Decision: policy.Decision{Action: policy.Allow}, Before: at.raw(), After: after})
+	c.notes = append(c.notes, Outcome{
+		Claim: policy.API{}, Pointer: at.pointer(), Decision: policy.Decision{Action: policy.Allow},
+		Before: at.raw(), After: after,
+	})
 }
 
 // refuse keeps the first reason why the call must not be forwarded.

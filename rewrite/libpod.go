@@ -65,20 +65,21 @@ func (c *call) libpodPorts(mappings value) {
 			return
 		}
 		bound := "" // what takes the mapping's place, "" before any decision
-		edit := func(port policy.Port, to []netip.Addr) string {
+		edit := func(cl *claim, to []netip.Addr) string {
 			if first == 0 && count > 1 && len(to) > 1 {
 				c.refuse(http.StatusBadRequest, "%s: a range without host ports can go to one address only; name the host ports", m.pointer())
 				return ""
 			}
-			host := port.Host
+			asked := cl.Claim.(policy.Port).Host
+			host := asked
 			if first == 0 {
-				host = c.sharedPort(port, to)
+				host = c.sharedPort(cl, to)
 			}
 			var texts []string
 			for _, ip := range to {
 				var inside edits
 				inside.set(m, "host_ip", quote(ip.String()))
-				if host != port.Host {
+				if host != asked {
 					inside.set(m, "host_port", host)
 				}
 				texts = append(texts, inside.made(m))
@@ -96,8 +97,9 @@ func (c *call) libpodPorts(mappings value) {
 				if first != 0 {
 					port.Host = strconv.FormatInt(first+i, 10)
 				}
-				c.claim(port, m).edit = func(d policy.Decision) string {
-					text := edit(port, d.To)
+				cl := c.claim(port, m)
+				cl.edit = func(d policy.Decision) string {
+					text := edit(cl, d.To)
 					switch {
 					case bound == "":
 						c.replace(m, text)
@@ -147,8 +149,9 @@ func (c *call) libpodPublishAll(spec, mappings value) {
 		text := fmt.Sprintf(`{"container_port":%d,"protocol":%q}`, port.Container, port.Protocol)
 		place := len(texts)
 		texts = append(texts, text)
-		c.claim(port, flag).edit = func(d policy.Decision) string {
-			host := c.sharedPort(port, d.To)
+		cl := c.claim(port, flag)
+		cl.edit = func(d policy.Decision) string {
+			host := c.sharedPort(cl, d.To)
 			if host != "" {
 				host = `,"host_port":` + host
 			}

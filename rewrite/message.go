@@ -2,12 +2,11 @@ package rewrite
 
 import (
 	"bytes"
-	"encoding/json"
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
 
-	"github.com/docker/go-connections/nat"
 	"github.com/safesock/safesock/policy"
 )
 
@@ -25,19 +24,14 @@ func (o Outcome) Warning() string {
 		if !ok || o.Before == o.After && !o.pending() {
 			return ""
 		}
-		return fmt.Sprintf("safesock: the mount on %s %s safesock's own socket instead of the Engine's%s", m.Target, o.would("is"), because(d, ""))
+		return fmt.Sprintf("safesock: the mount%s %s safesock's own socket instead of the Engine's%s", on(m.Target), o.would("is"), because(d, ""))
 	case policy.Bind:
 		p, ok := o.Claim.(policy.Port)
 		if !ok || o.Before == o.After && !o.pending() {
 			return ""
 		}
 		asked := published(p)
-		if len(d.To) > 1 {
-			var bindings []nat.PortBinding
-			if json.Unmarshal([]byte("["+o.After+"]"), &bindings) == nil && len(bindings) > 1 {
-				p.Host = hostPort(bindings[0].HostPort) // one that had to be chosen, for all addresses
-			}
-		}
+		p.Host = cmp.Or(o.HostPort, p.Host)
 		var places []string
 		for _, to := range d.To {
 			if to.IsUnspecified() {
@@ -150,9 +144,9 @@ func happens(claim policy.Claim) string {
 		return "is joined, where the container can be reached without a published port"
 	case policy.Mount:
 		if claim.Engine {
-			return "is mounted on " + claim.Target + ", and gives access to a container engine"
+			return "is mounted" + on(claim.Target) + ", and gives access to a container engine"
 		}
-		return "is mounted on " + claim.Target
+		return "is mounted" + on(claim.Target)
 	case policy.Privilege:
 		return "is granted, and reaches past the container"
 	}
@@ -167,11 +161,19 @@ func infinitive(claim policy.Claim) string {
 	case policy.Network:
 		return "be joined"
 	case policy.Mount:
-		return "be mounted on " + claim.Target
+		return "be mounted" + on(claim.Target)
 	case policy.Privilege:
 		return "be granted"
 	}
 	return "be made"
+}
+
+// on is where a path is mounted; the call that makes a volume does not tell.
+func on(target string) string {
+	if target == "" {
+		return ""
+	}
+	return " on " + target
 }
 
 // portName is a container's port as docker writes it.

@@ -104,7 +104,7 @@ func (p *portList) bind(c *call, cl *claim, to []netip.Addr) string {
 		}
 	}
 	port := cl.Claim.(policy.Port)
-	host := c.sharedPort(port, to)
+	host := c.sharedPort(cl, to)
 	var texts []string
 	for _, ip := range to {
 		if p.taken != nil && !p.take(ip.String(), host) {
@@ -169,7 +169,8 @@ func (p *portList) edit(c *call) {
 // sharedPort is the host port of a port that is published on several
 // addresses. They must all get the same one, so that one which only the Engine
 // would choose is chosen here.
-func (c *call) sharedPort(port policy.Port, to []netip.Addr) string {
+func (c *call) sharedPort(cl *claim, to []netip.Addr) string {
+	port := cl.Claim.(policy.Port)
 	fixed := port.Host != "" && !strings.Contains(port.Host, "-")
 	if len(to) < 2 || fixed {
 		return port.Host
@@ -192,7 +193,8 @@ func (c *call) sharedPort(port policy.Port, to []netip.Addr) string {
 	if !ok {
 		return ""
 	}
-	return strconv.Itoa(answer.Port)
+	cl.hostPort = strconv.Itoa(answer.Port)
+	return cl.hostPort
 }
 
 // publishAll claims the ports that PublishAllPorts publishes: those exposed by
@@ -226,7 +228,7 @@ func (c *call) publishAll(host value, exposed ...value) {
 		texts[key] = `{"HostIp":"","HostPort":""}`
 		if flag.doc.name == "" {
 			cl.edit = func(d policy.Decision) string {
-				shared := c.sharedPort(port, d.To)
+				shared := c.sharedPort(cl, d.To)
 				var all []string
 				for _, ip := range d.To {
 					all = append(all, `{"HostIp":`+quote(ip.String())+`,"HostPort":`+quote(shared)+`}`)

@@ -83,6 +83,7 @@ type Outcome struct {
 	Before   string // the JSON text that made the claim
 	After    string // the JSON text sent instead; Before if nothing changed
 	Wider    bool   // of a port without address that is bound: the policy takes it on every interface if the client asks for that
+	HostPort string // of a port on several addresses: the one chosen for all of them, "" if none had to be
 }
 
 // Refusal is the error of a call that must not be forwarded.
@@ -237,8 +238,7 @@ func (c *call) askedBefore(made policy.Claim) (asked []policy.Claim) {
 // edit makes the decisions come true.
 func (c *call) edit() {
 	for _, cl := range c.claims {
-		switch {
-		case cl.decision.Action == policy.Deny, !c.met(cl) && cl.edit == nil:
+		if cl.decision.Action == policy.Deny || !c.met(cl) && cl.edit == nil {
 			c.refusal = &Refusal{http.StatusForbidden, c.denial(cl)}
 			return
 		}
