@@ -25,6 +25,7 @@ var judges = map[string]func(r *replay, t *testing.T, args []string) bool{
 	"namespace": sharesNamespace,
 	"capable":   capable,
 	"status":    status,
+	"started":   started,
 	"file":      func(r *replay, _ *testing.T, args []string) bool { return r.lab.Exists(args[0]) },
 	"got":       got,
 }
@@ -168,6 +169,13 @@ func capable(r *replay, t *testing.T, args []string) bool {
 func status(r *replay, _ *testing.T, args []string) bool {
 	pid := r.pid(args[0])
 	return pid != 0 && r.lab.Status(pid, args[1]) == args[2]
+}
+
+// started is "started CONTAINER": the Engine has started it, or has tried to
+// and the kernel of this host would not.
+func started(r *replay, _ *testing.T, args []string) bool {
+	path := "/containers/" + args[0] + "/json"
+	return r.engineText(path, "State.Running") == "true" || r.engineText(path, "State.Error") != ""
 }
 
 // got is "got TEXT": the client has been sent it.

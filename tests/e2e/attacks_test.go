@@ -35,6 +35,9 @@ func TestAttacks(t *testing.T) {
 			attackDirectly(t, battlefield(t, kind), attacks)
 		})
 		for guard := range guards {
+			if guard == "strict" && kind.Name != kinds[len(kinds)-1].Name {
+				continue // it differs from the built-in policy in rules alone, and one engine shows that
+			}
 			t.Run(kind.Name+"/"+guard, func(t *testing.T) {
 				t.Parallel()
 				attackThrough(t, battlefield(t, kind), attacks, guard)
@@ -71,6 +74,7 @@ func attackDirectly(t *testing.T, l *lab.Lab, attacks []attack) {
 			}()
 			if err := await(func() error { return r.succeeded(t) }); err != nil {
 				t.Errorf("without safesock the attack must succeed: %v", err)
+				r.answerAll()
 			}
 		})
 	}

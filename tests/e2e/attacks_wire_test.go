@@ -37,6 +37,7 @@ type wire struct {
 	conn   *net.UnixConn
 	reader *bufio.Reader
 	owed   bool // something was sent since the last answer
+	raw    bool // what comes is no answer any more
 }
 
 // patience is how long an attacker waits for an answer that need not come.
@@ -76,6 +77,8 @@ func (r *replay) run(t *testing.T) {
 				r.got("send " + s.on + ": " + err.Error())
 			}
 			w.owed = true
+		case "head":
+			r.head(r.wire(t, s.on))
 		case "answer":
 			r.answer(r.wire(t, s.on))
 		case "until":
@@ -91,6 +94,11 @@ func (r *replay) run(t *testing.T) {
 	if r.guard == "" {
 		return // what it set off goes on while it is judged
 	}
+	r.answerAll()
+}
+
+// answerAll reads the answers that are still to come.
+func (r *replay) answerAll() {
 	for _, w := range r.wires {
 		if w.owed {
 			r.answer(w)
@@ -148,11 +156,27 @@ func (r *replay) wire(t *testing.T, name string) *wire {
 func (r *replay) answer(w *wire) {
 	w.owed = false
 	w.conn.SetReadDeadline(time.Now().Add(patience))
+	if w.raw {
+		text, _ := io.ReadAll(w.reader)
+		r.got(string(text))
+		return
+	}
 	_, answer, err := readAnswer(w.reader)
 	if err != nil {
 		answer += " (" + err.Error() + ")"
 	}
 	r.got(answer)
+}
+
+// head reads the head of an answer, behind which a raw stream comes.
+func (r *replay) head(w *wire) {
+	w.conn.SetReadDeadline(time.Now().Add(patience))
+	for w.raw = true; ; {
+		line, err := w.reader.ReadString('\n')
+		if r.got(line); err != nil || line == "\r\n" {
+			return
+		}
+	}
 }
 
 // request sends one request, written as
