@@ -41,6 +41,16 @@ func (d *Diagnostics) Error() string {
 // String is the text of one.
 func (d Diagnostic) String() string { return d.Text }
 
+// Diagnose tells in the same words what HCL finds wrong with a file that need
+// not be a policy, such as one of test cases. The parsed file may be nil.
+func Diagnose(f File, parsed *hcl.File, diags hcl.Diagnostics) *Diagnostics {
+	clear := make(hcl.Diagnostics, len(diags))
+	for i, diag := range diags {
+		clear[i] = clearer(diag, f.Src)
+	}
+	return report([]*source{{File: f, id: f.Name, hcl: parsed}}, clear)
+}
+
 // report makes diagnostics of HCL's, sorted, each mistake once.
 func report(files []*source, diags hcl.Diagnostics) *Diagnostics {
 	order := make(map[string]int, len(files))

@@ -11,6 +11,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
+
+	"github.com/safesock/safesock/policy"
 )
 
 // formatter is the command that formats policies.
@@ -104,7 +106,7 @@ func (f *formatter) file(out io.Writer, name string) (changed bool, err error) {
 func format(name string, src []byte) ([]byte, error) {
 	file, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
 	if diags.HasErrors() {
-		return nil, diagnosed(diags, name, file)
+		return nil, policy.Diagnose(policy.File{Name: name, Src: src}, file, diags)
 	}
 	return hclwrite.Format(src), nil
 }

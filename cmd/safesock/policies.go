@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/pflag"
 
 	"github.com/safesock/safesock"
@@ -102,15 +101,6 @@ func hclNames(path string) ([]string, error) {
 		}
 	}
 	return names, nil
-}
-
-// diagnosed is an error that shows the lines that are wrong.
-func diagnosed(diags hcl.Diagnostics, name string, file *hcl.File) error {
-	var text strings.Builder
-	if err := hcl.NewDiagnosticTextWriter(&text, map[string]*hcl.File{name: file}, 0, false).WriteDiagnostics(diags); err != nil {
-		return err
-	}
-	return errors.New(strings.TrimSpace(text.String()))
 }
 
 // testSuffix ends the names of files that hold a policy's test cases.

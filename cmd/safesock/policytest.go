@@ -72,7 +72,7 @@ func readTestFile(name string) (*testFile, error) {
 		diags = append(diags, gohcl.DecodeBody(parsed.Body, nil, file)...)
 	}
 	if diags.HasErrors() {
-		return nil, diagnosed(diags, name, parsed)
+		return nil, policy.Diagnose(policy.File{Name: name, Src: src}, parsed, diags)
 	}
 	for _, each := range file.Cases {
 		if given := count(each.Run != "", each.Compose != "", each.Call != ""); given != 1 {
