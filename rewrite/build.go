@@ -12,7 +12,7 @@ import (
 
 // build claims what the query of a build asks for. The body, its context, is
 // not read: what a Dockerfile runs stays within that.
-func build(c *call) error {
+func build(c *call) {
 	c.buildNetwork(c.query("networkmode"))
 
 	// BuildKit before the Engine's 25.0.2 lets a frontend, which a Dockerfile
@@ -28,7 +28,6 @@ func build(c *call) error {
 		c.parameter(policy.Privilege{Name: "remote", Value: remote}, "remote")
 	}
 	c.podmanBuild()
-	return nil
 }
 
 // buildNetwork claims the network of a build's containers. Each of them looks
@@ -129,18 +128,16 @@ func (c *call) buildNamespaces(text string) {
 
 // imageCreate claims the address that the Engine fetches an image from, which
 // need not be a registry's.
-func imageCreate(c *call) error {
+func imageCreate(c *call) {
 	if source := c.query("fromSrc"); source != "" && source != "-" {
 		c.parameter(policy.Privilege{Name: "remote", Value: source}, "fromSrc")
 	}
-	return nil
 }
 
 // grpcCall claims a call of one of the services that Engines since 29 have
 // beside their API, on HTTP/2. BuildKit's can run with the host's network.
-func grpcCall(c *call) error {
+func grpcCall(c *call) {
 	c.claim(policy.Privilege{Name: "buildkit", Value: c.Vars["service"] + "/" + c.Vars["method"]}, value{})
-	return nil
 }
 
 // parameter adds a claim that is made by a parameter of the query.

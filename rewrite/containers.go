@@ -10,7 +10,7 @@ import (
 	"github.com/safesock/safesock/policy"
 )
 
-func containerCreate(c *call) error {
+func containerCreate(c *call) {
 	body := c.body()
 	labels := body.field("Labels")
 	c.about(c.query("name"), body.field("Image").text(), labels)
@@ -40,7 +40,6 @@ func containerCreate(c *call) error {
 	c.volumesFrom(host.field("VolumesFrom"))
 	c.privileges(host)
 	c.workingDir(body.field("WorkingDir"))
-	return nil
 }
 
 // about keeps what a call says about its container, for the rules to see.
@@ -67,10 +66,8 @@ func (c *call) target(of existing) {
 	if x.absent() {
 		return
 	}
-	config := x.field("Config")
-	c.about(strings.TrimPrefix(x.field("Name").text(), "/"), config.field("Image").text(), config.field("Labels"))
-	c.held = "the container " + c.container.Name + " was created without safesock; " + c.recreate()
-	host := x.field("HostConfig")
+	c.aboutExisting(x)
+	config, host := x.field("Config"), x.field("HostConfig")
 	if of.ports {
 		c.portBindings(host.member("PortBindings"))
 		c.publishAll(host, config.field("ExposedPorts"))
@@ -83,15 +80,20 @@ func (c *call) target(of existing) {
 	c.pin("name", x.field("Id").text())
 }
 
-// recreate says how to make a container anew.
-func (c *call) recreate() string {
+// aboutExisting is about for a container that exists. What is claimed from
+// then on, until held is cleared, is held by that container.
+func (c *call) aboutExisting(x value) {
+	config := x.field("Config")
+	c.about(strings.TrimPrefix(x.field("Name").text(), "/"), config.field("Image").text(), config.field("Labels"))
+	c.held = "the container " + c.container.Name + " was created without safesock; "
 	if c.compose.Service != "" {
-		return "recreate it: docker compose up --force-recreate " + c.compose.Service
+		c.held += "recreate it: docker compose up --force-recreate " + c.compose.Service
+	} else {
+		c.held += "remove it (docker rm -f " + c.container.Name + ") and run it again"
 	}
-	return "remove it (docker rm -f " + c.container.Name + ") and run it again"
 }
 
-func containerStart(c *call) error {
+func containerStart(c *call) {
 	// Engines before 26 take a HostConfig in the body for calls below API
 	// 1.24, in place of the container's own. Up to 7 bytes they pass over.
 	if len(c.Body) > 7 {
@@ -114,49 +116,49 @@ func containerStart(c *call) error {
 		c.parameter(policy.Privilege{Name: "checkpoint", Value: path.Join(dir, name)}, "checkpoint")
 	}
 	c.target(existing{ports: true})
-	return nil
 }
 
-func containerRestart(c *call) error {
+func containerRestart(c *call) {
 	c.target(existing{ports: true})
-	return nil
 }
 
 // containerEnter is for calls that reach into a container that exists. They
 // open no port, but get what it has: mounts, networks, privileges.
-func containerEnter(c *call) error {
+func containerEnter(c *call) {
 	c.target(existing{})
-	return nil
 }
 
-func containerExec(c *call) error {
+func containerExec(c *call) {
 	body := c.body()
 	if body.field("Privileged").flag() {
 		c.claim(policy.Privilege{Name: "exec_privileged"}, body.field("Privileged"))
 	}
 	c.workingDir(body.field("WorkingDir"))
 	c.target(existing{})
-	return nil
 }
 
-func containerUpdate(c *call) error {
+func containerUpdate(c *call) {
 	c.container.Name = c.Vars["name"]
 	c.devices(c.body())
-	return nil
 }
 
-func containerCheckpoint(c *call) error {
+func containerCheckpoint(c *call) {
 	c.container.Name = c.Vars["name"]
 	dir := c.body().field("CheckpointDir")
 	c.claim(policy.Privilege{Name: "checkpoint", Value: dir.text()}, dir)
-	return nil
+}
+
+// containerCheckpointDelete claims the folder of the host that a checkpoint is
+// removed from.
+func containerCheckpointDelete(c *call) {
+	c.container.Name = c.Vars["name"]
+	c.parameter(policy.Privilege{Name: "checkpoint", Value: path.Join(c.query("dir"), c.Vars["checkpoint"])}, "dir")
 }
 
 // containerCommit claims nothing: the Engine makes an image of a container,
 // and no container of it.
-func containerCommit(c *call) error {
+func containerCommit(c *call) {
 	c.container.Name = c.query("container")
-	return nil
 }
 
 // inspect is a container as the Engine holds it, absent if there is none.

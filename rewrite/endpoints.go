@@ -19,8 +19,9 @@ const (
 	Warns                       // the answer has a place for warnings
 )
 
-// reader turns one call into claims. It is named after its endpoint.
-type reader func(*call) error
+// reader turns one call into claims, and refuses what it cannot understand. It
+// is named after its endpoint.
+type reader func(*call)
 
 // Endpoints is every route whose calls are read. Of two rows that match, the
 // first is taken.
@@ -37,7 +38,7 @@ var Endpoints = []Endpoint{
 	{"POST", "/containers/{name:.*}/checkpoints", "container.checkpoint", containerCheckpoint, 0},
 	{"POST", "/exec/{id:.*}/start", "exec.start", nil, Streams | Upgrades | Hijacks}, // what it runs was read when the exec was created
 	{"POST", "/containers/{name:.*}/copy", "container.copy", containerEnter, 0},      // gone with API 1.24
-	{"DELETE", "/containers/{name}/checkpoints/{checkpoint}", "container.checkpoint", checkpointDelete, 0},
+	{"DELETE", "/containers/{name}/checkpoints/{checkpoint}", "container.checkpoint", containerCheckpointDelete, 0},
 	{"POST", "/commit", "container.commit", containerCommit, 0},
 
 	{"POST", "/networks/create", "network.create", networkCreate, 0},

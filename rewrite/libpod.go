@@ -17,7 +17,7 @@ import (
 // (podman: pkg/specgen); what they name is looked up through its Docker API.
 
 // libpodSpec reads what containers and pods are made of.
-func libpodSpec(c *call) error {
+func libpodSpec(c *call) {
 	spec := c.body()
 	c.about(spec.field("name").text(), spec.field("image").text(), spec.field("labels"))
 
@@ -46,7 +46,6 @@ func libpodSpec(c *call) error {
 	c.volumesFrom(spec.field("volumes_from"))
 	c.libpodPrivileges(spec)
 	c.workingDir(spec.field("work_dir"))
-	return nil
 }
 
 // maxRange is how many ports one mapping may have.
@@ -321,10 +320,10 @@ func (c *call) anything(name string, at value, harmless []string) {
 }
 
 // libpodPodStart reads a pod that exists, with all its containers.
-func libpodPodStart(c *call) error {
+func libpodPodStart(c *call) {
 	pod := c.engine("/libpod/pods/" + url.PathEscape(c.Vars["name"]) + "/json")
 	if pod.absent() {
-		return nil
+		return
 	}
 	c.container.Name = pod.field("Name").text()
 	c.held = "the pod was created without safesock; remove it (podman pod rm -f " + c.container.Name + ") and create it again"
@@ -338,12 +337,11 @@ func libpodPodStart(c *call) error {
 	}
 	c.held = ""
 	c.pin("name", pod.field("Id").text())
-	return nil
 }
 
 // libpodNetworkCreate claims what reach does, and an interface that the host
 // has already.
-func libpodNetworkCreate(c *call) error {
+func libpodNetworkCreate(c *call) {
 	network := c.body()
 	c.reach(network, network)
 	if at := network.field("network_interface"); at.text() != "" && network.field("driver").text() != "macvlan" {
@@ -351,35 +349,31 @@ func libpodNetworkCreate(c *call) error {
 			c.networkClaim(network, "existing-bridge", at)
 		}
 	}
-	return nil
 }
 
 // libpodSecretCreate claims the driver of a secret: "shell" runs commands on
 // the host.
-func libpodSecretCreate(c *call) error {
+func libpodSecretCreate(c *call) {
 	if driver := c.query("driver"); driver != "" && driver != "file" {
 		c.parameter(policy.Privilege{Name: "secret_driver", Value: driver}, "driver")
 	}
-	return nil
 }
 
 // libpodImport claims the address that an image is fetched from.
-func libpodImport(c *call) error {
+func libpodImport(c *call) {
 	if source := c.query("url"); source != "" {
 		c.parameter(policy.Privilege{Name: "remote", Value: source}, "url")
 	}
-	return nil
 }
 
 // libpodPath is a reader of calls that name a file or folder of the host in a
 // parameter of the query.
 func libpodPath(parameter string) reader {
-	return func(c *call) error {
+	return func(c *call) {
 		if source := c.query(parameter); source != "" {
 			cl := c.bind(source, "", true, value{})
 			cl.parameter, cl.text = parameter, quote(source)
 		}
-		return nil
 	}
 }
 
@@ -387,11 +381,10 @@ func libpodPath(parameter string) reader {
 // read: Kubernetes' YAML, checkpoints, systemd's units. They claim one of each
 // kind, so that each kind's rules are asked.
 func opaque(name string) reader {
-	return func(c *call) error {
+	return func(c *call) {
 		c.claim(policy.Privilege{Name: "libpod", Value: name}, value{})
 		c.claim(policy.Network{Mode: "host", Name: "host"}, value{})
 		c.claim(policy.Mount{Source: "/", Engine: true}, value{})
 		c.claim(policy.Port{Protocol: "tcp"}, value{})
-		return nil
 	}
 }

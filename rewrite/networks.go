@@ -10,7 +10,7 @@ import (
 
 // networkCreate claims what makes a network more than a bridge of its own
 // behind the Engine's firewall.
-func networkCreate(c *call) error {
+func networkCreate(c *call) {
 	network := c.body()
 	c.reach(network, network)
 
@@ -24,13 +24,12 @@ func networkCreate(c *call) error {
 			cl.at = from
 		}
 	}
-	return nil
 }
 
 // networkConnect claims what a container gets with a network that it joins. The
 // endpoint's NetworkID counts for more than the network in the path. While the
 // container runs, the Engine publishes its ports there at once.
-func networkConnect(c *call) error {
+func networkConnect(c *call) {
 	id := c.network(c.Vars["id"])
 	c.pin("id", id)
 
@@ -44,22 +43,20 @@ func networkConnect(c *call) error {
 
 	container := body.field("Container")
 	if container.text() == "" {
-		return nil // the Engine refuses it
+		return // the Engine refuses it
 	}
 	x := c.mustInspect(container.text())
 	if x.absent() {
-		return nil
+		return
 	}
-	config, host := x.field("Config"), x.field("HostConfig")
-	c.about(strings.TrimPrefix(x.field("Name").text(), "/"), config.field("Image").text(), config.field("Labels"))
+	c.aboutExisting(x)
 	if x.field("State").field("Running").flag() {
-		c.held = "it was created without safesock; " + c.recreate()
+		host := x.field("HostConfig")
 		c.portBindings(host.member("PortBindings"))
-		c.publishAll(host, config.field("ExposedPorts"))
-		c.held = ""
+		c.publishAll(host, x.field("Config").field("ExposedPorts"))
 	}
+	c.held = ""
 	c.pinText(container, x.field("Id").text())
-	return nil
 }
 
 // network looks up a network by any name that the Engine knows it by, claims

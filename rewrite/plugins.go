@@ -11,7 +11,7 @@ import (
 
 // pluginPull claims a plugin, and each of the privileges that the client
 // accepts for it. It reads upgrades too.
-func pluginPull(c *call) error {
+func pluginPull(c *call) {
 	c.parameter(policy.Privilege{Name: "plugin", Value: c.query("remote")}, "remote")
 	for privilege := range c.list().items() {
 		name := privilege.field("Name").text()
@@ -19,26 +19,22 @@ func pluginPull(c *call) error {
 			c.claim(policy.Privilege{Name: "plugin_" + strings.NewReplacer(" ", "_", "-", "_").Replace(name), Value: of.text()}, of)
 		}
 	}
-	return nil
 }
 
 // pluginCreate claims a plugin that comes in the body.
-func pluginCreate(c *call) error {
+func pluginCreate(c *call) {
 	c.parameter(policy.Privilege{Name: "plugin", Value: c.query("name")}, "name")
-	return nil
 }
 
 // pluginEnable claims a plugin that the Engine has.
-func pluginEnable(c *call) error {
+func pluginEnable(c *call) {
 	c.claim(policy.Privilege{Name: "plugin", Value: c.Vars["name"]}, value{})
-	return nil
 }
 
 // pluginSet claims the settings of a plugin: they can move its mounts and
 // devices, as in "mydevice.path=/dev/sda".
-func pluginSet(c *call) error {
+func pluginSet(c *call) {
 	for setting := range c.list().items() {
 		c.claim(policy.Privilege{Name: "plugin", Value: c.Vars["name"] + " " + setting.text()}, setting)
 	}
-	return nil
 }

@@ -138,9 +138,7 @@ func Apply(p *policy.Policy, c Call) (Result, error) {
 func (c *call) run(p *policy.Policy) {
 	c.refuseForms()
 	if c.Endpoint != nil && c.Endpoint.read != nil && c.refusal == nil {
-		if err := c.Endpoint.read(c); err != nil {
-			c.refuse(http.StatusBadRequest, "%v", err)
-		}
+		c.Endpoint.read(c)
 	}
 	if c.refusal == nil && len(c.questions) > 0 {
 		return

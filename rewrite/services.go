@@ -10,17 +10,16 @@ import (
 
 // serviceCreate claims what the tasks of a service get on the nodes that run
 // them.
-func serviceCreate(c *call) error {
+func serviceCreate(c *call) {
 	c.service(c.body())
-	return nil
 }
 
 // serviceUpdate reads the new service, and the one that there was before if
 // the call goes back to that.
-func serviceUpdate(c *call) error {
+func serviceUpdate(c *call) {
 	c.service(c.body())
 	if c.query("rollback") == "" {
-		return nil
+		return
 	}
 	before := len(c.claims)
 	c.held = "the service had it before; update the service instead of rolling back"
@@ -29,7 +28,6 @@ func serviceUpdate(c *call) error {
 	for _, cl := range c.claims[before:] {
 		cl.parameter = "rollback"
 	}
-	return nil
 }
 
 // service claims what a swarm.ServiceSpec asks for.

@@ -11,26 +11,24 @@ import (
 // grants is a reader of calls that are one privilege, whatever their bodies
 // and queries say.
 func grants(name, text string) reader {
-	return func(c *call) error {
+	return func(c *call) {
 		c.claim(policy.Privilege{Name: name, Value: text}, value{})
-		return nil
 	}
 }
 
 // swarmInit claims where a new swarm listens.
-func swarmInit(c *call) error {
+func swarmInit(c *call) {
 	c.swarmListens(c.body())
-	return grants("swarm", "init")(c)
+	grants("swarm", "init")(c)
 }
 
 // swarmJoin claims where a node listens, and the managers that it obeys from
 // then on: they run what they like on this host.
-func swarmJoin(c *call) error {
+func swarmJoin(c *call) {
 	body := c.body()
 	c.swarmListens(body)
 	remotes := body.field("RemoteAddrs")
 	c.claim(policy.Privilege{Name: "swarm", Value: strings.TrimSpace("join " + strings.Join(remotes.texts(), " "))}, remotes)
-	return nil
 }
 
 // dockerListens is what the docker command sends if its user names no address.
@@ -87,10 +85,9 @@ func (c *call) listenIP(host string) string {
 
 // secretCreate claims the driver of a secret. Podman's "shell" runs commands on
 // the host, a swarm's drivers are plugins. What is secret is not looked at.
-func secretCreate(c *call) error {
+func secretCreate(c *call) {
 	at := c.body().field("Driver").field("Name")
 	if name := at.text(); name != "" && name != "file" {
 		c.claim(policy.Privilege{Name: "secret_driver", Value: name}, at)
 	}
-	return nil
 }
