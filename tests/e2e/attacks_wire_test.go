@@ -109,7 +109,7 @@ func (r *replay) answerAll() {
 // await waits for something that the Engine and its containers do by
 // themselves, which takes them a moment.
 func await(happened func() error) error {
-	for end := time.Now().Add(3 * patience); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(10 * patience); ; time.Sleep(10 * time.Millisecond) {
 		err := happened()
 		if err == nil || time.Now().After(end) {
 			return err
