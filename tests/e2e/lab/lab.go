@@ -38,7 +38,7 @@ func (l *Lab) StartEngine(t testing.TB, flags ...string) {
 	t.Helper()
 	args := slices.Concat(l.Kind.Serve, flags)
 	if !l.Kind.Podman() {
-		args = append(args, "--cgroup-parent=/"+cgroup)
+		args = append(args, "--cgroup-parent=/"+cgroupParent())
 	} else if err := os.MkdirAll(l.Path(filepath.Dir(l.Kind.Socket)), 0o755); err != nil {
 		t.Fatal(err)
 	}

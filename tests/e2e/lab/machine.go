@@ -89,10 +89,18 @@ func newMachine(t testing.TB, suite string) *Machine {
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("%s: %v (network and mount namespaces are needed)", suite, err)
 	}
+	m := &Machine{Suite: suite, Dir: dir, pid: cmd.Process.Pid}
 	t.Cleanup(func() {
+		left := m.cgroups()
+		for _, dir := range left {
+			thaw(dir)
+		}
 		life.Close()
 		cmd.Process.Kill() // the kernel ends every other process of the machine with it
 		cmd.Wait()
+		for _, dir := range left {
+			os.Remove(dir)
+		}
 		os.RemoveAll(dir)
 	})
 	up := bufio.NewReader(stdout)
@@ -100,7 +108,7 @@ func newMachine(t testing.TB, suite string) *Machine {
 		t.Fatalf("the machine did not come up: %q, %v", line, err)
 	}
 	go io.Copy(io.Discard, up)
-	return &Machine{Suite: suite, Dir: dir, pid: cmd.Process.Pid}
+	return m
 }
 
 // Path is where the host sees a path of the machine. No part of it may be an

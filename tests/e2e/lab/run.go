@@ -45,7 +45,11 @@ func run(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	defer sweepCgroups()
+	defer func() {
+		for _, dir := range cgroupDirs(cgroupParent()) {
+			removeCgroup(dir)
+		}
+	}()
 	defer os.RemoveAll(Run)
 	if err := os.Chmod(Run, 0o755); err != nil { // clients that are not root look in
 		return 1, err
@@ -73,7 +77,7 @@ func parallel(n int) error {
 	return flag.Set("test.parallel", strconv.Itoa(max(n, runtime.GOMAXPROCS(0))))
 }
 
-// sweep removes the folders of runs that are over.
+// sweep removes the folders and cgroups of runs that are over.
 func sweep() {
 	left, _ := filepath.Glob(runs + "/safesock-e2e-*-*")
 	for _, dir := range left {
@@ -82,32 +86,13 @@ func sweep() {
 			os.RemoveAll(dir)
 		}
 	}
-	sweepCgroups()
-}
-
-// sweepCgroups removes the cgroups of engines that are gone. One that still
-// holds processes cannot be removed, which is how those in use are told.
-func sweepCgroups() {
-	for _, pattern := range []string{"/sys/fs/cgroup/" + cgroup, "/sys/fs/cgroup/*/" + cgroup} {
-		roots, _ := filepath.Glob(pattern)
-		for _, root := range roots {
-			removeCgroup(root)
+	for _, dir := range cgroupDirs(cgroupPrefix + "*") {
+		pid := strings.TrimPrefix(filepath.Base(dir), cgroupPrefix)
+		if _, err := os.Stat("/proc/" + pid); err != nil {
+			removeCgroup(dir)
 		}
 	}
 }
-
-func removeCgroup(dir string) {
-	entries, _ := os.ReadDir(dir)
-	for _, e := range entries {
-		if e.IsDir() {
-			removeCgroup(filepath.Join(dir, e.Name()))
-		}
-	}
-	os.Remove(dir)
-}
-
-// cgroup is the parent of every container's cgroup.
-const cgroup = "safesock-e2e"
 
 // programs are the commands built from this module, by package.
 var programs = []string{"./cmd/safesock", "./tests/e2e/web"}
