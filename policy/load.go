@@ -74,6 +74,7 @@ func (l *loader) load() *Policy {
 		l.warn(l.seen["setting inherit"], "Every call is denied", `Without the built-in policy, calls are decided by this policy's api rules alone, and it has none. Write api "…" { action = "allow" }.`)
 	}
 	l.checkReach(p)
+	p.known = p.refersTo("call", "known")
 	for _, diag := range l.diags {
 		if diag.Severity == hcl.DiagWarning {
 			p.warnings = append(p.warnings, diag)
@@ -255,6 +256,34 @@ func (l *loader) readWhen(r *rule, attr *hclsyntax.Attribute) {
 		r.test = l.compile(r.when, r.Kind)
 		r.common = !slices.ContainsFunc(r.when.Variables(), func(t hcl.Traversal) bool { return t.RootName() == string(r.Kind) })
 	}
+}
+
+// refersTo tells whether a rule or a local looks at an attribute.
+func (p *Policy) refersTo(object, attribute string) bool {
+	refers := func(expr hclsyntax.Expression) bool {
+		return slices.ContainsFunc(expr.Variables(), func(t hcl.Traversal) bool {
+			if t.RootName() != object || len(t) < 2 {
+				return t.RootName() == object // all of them
+			}
+			name, _ := stepName(t[1])
+			return name == attribute
+		})
+	}
+	for _, local := range p.locals {
+		if refers(local.expr) {
+			return true
+		}
+	}
+	for _, rules := range p.rules {
+		for _, r := range rules {
+			for _, attr := range r.block.Body.Attributes {
+				if refers(attr.Expr) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 func (l *loader) readAction(r *rule, spec KindSpec, attr *hclsyntax.Attribute) {

@@ -23,6 +23,7 @@ type File struct {
 // used by many goroutines at once.
 type Policy struct {
 	observe  bool
+	known    bool // an expression looks at call.known
 	rules    map[Kind][]*rule
 	locals   map[string]*local
 	files    []*source
@@ -73,6 +74,10 @@ func Parse(files ...File) (*Policy, error) {
 
 // Observe tells whether the policy only reports.
 func (p *Policy) Observe() bool { return p.observe }
+
+// LooksAtKnown tells whether a decision can depend on Call.Known, which for
+// some calls is known only if the Engine is asked.
+func (p *Policy) LooksAtKnown() bool { return p.known }
 
 // Filters tells whether an api rule may do anything but allow. If not, calls
 // that are not intercepted need not be decided.

@@ -186,10 +186,13 @@ func (c *call) mustInspect(name string) value {
 
 func containerPath(name string) string { return "/containers/" + url.PathEscape(name) + "/json" }
 
+// podmanEngine is what Podman calls itself in the Components of its version.
+const podmanEngine = "Podman Engine"
+
 // podman tells whether the Engine is Podman.
 func (c *call) podman() bool {
 	for part := range c.engine("/version").field("Components").items() {
-		if part.field("Name").text() == "Podman Engine" {
+		if part.field("Name").text() == podmanEngine {
 			return true
 		}
 	}

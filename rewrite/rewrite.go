@@ -140,6 +140,9 @@ func (c *call) run(p *policy.Policy) {
 	if c.Endpoint != nil && c.Endpoint.read != nil && c.refusal == nil {
 		c.Endpoint.read(c)
 	}
+	if c.refusal == nil && p.LooksAtKnown() {
+		c.Known = c.Known && !c.beyondReview()
+	}
 	if c.refusal == nil && len(c.questions) > 0 {
 		return
 	}
@@ -152,6 +155,26 @@ func (c *call) run(p *policy.Policy) {
 	if c.refusal == nil {
 		c.edit()
 	}
+}
+
+// beyondReview tells whether a call that names no version is one of an API
+// that was not reviewed: the Engine reads it as its newest. gRPC has no such
+// versions, and calls that are not intercepted are not worth the question: of
+// both, the route alone is known.
+func (c *call) beyondReview() bool {
+	if c.Endpoint == nil || c.Endpoint.Name == "grpc.call" || c.Version != "" {
+		return false
+	}
+	version := c.engine("/version")
+	if !strings.HasPrefix(c.Path, "/libpod/") {
+		return olderThan(newestEngine, version.field("ApiVersion").text())
+	}
+	for part := range version.field("Components").items() {
+		if part.field("Name").text() == podmanEngine && olderThan(newestLibpod, part.field("Version").text()) {
+			return true
+		}
+	}
+	return false
 }
 
 // decide gives each claim its decision. The call itself is the first claim; it

@@ -26,7 +26,7 @@ type Match struct {
 	Method   string
 	Path     string // decoded, without the version
 	Version  string // "1.51"; "" if the path names none
-	Known    bool   // whether the route and its version were reviewed
+	Known    bool   // whether the route was reviewed, and the version if the path names one
 }
 
 // Route finds the endpoint of a request as the Engine's router would: by its
