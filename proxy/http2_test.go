@@ -132,7 +132,7 @@ func TestARefusedStreamLeavesItsNeighboursAlone(t *testing.T) {
 		"by its path":   {"POST", "/containers/./create", nil, nil, `400 {"message":"safesock: the path \"/containers/./create\" is not in its shortest form; send \"/containers/create\""}`},
 		"by its type":   {"POST", "/containers/create", nil, http.Header{"Content-Type": {"application/grpc"}}, "INVALID_ARGUMENT"},
 		"CONNECT":       {"CONNECT", "", nil, nil, `400 {"message":"safesock: the Engine has no CONNECT"}`},
-		"by a rule":     {"POST", "/containers/create", unsized(`{"HostConfig":{"PortBindings":{"1/tcp":[{}]}}}`), nil, `403 {"message":"safesock: 1/tcp may not be published on every interface (port \"none\", test.hcl:1); name an address, as in -p 127.0.0.1::1"}`},
+		"by a rule":     {"POST", "/containers/create", unsized(`{"HostConfig":{"PortBindings":{"1/tcp":[{}]}}}`), nil, `403 {"message":"safesock: 1/tcp may not be published on every interface (port \"none\", test.hcl:1); to allow it, put a rule before that one"}`},
 	} {
 		r := call(t, test.method, test.target, test.body, test.header)
 		answer, body := answered(t, c, r)

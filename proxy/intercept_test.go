@@ -124,7 +124,7 @@ func TestARefusedCallLeavesTheConnectionUsable(t *testing.T) {
 	w.setPolicy(`port "none" { action = "deny" }`)
 	c := w.dial()
 	c.send(create(openBody) + ping)
-	body := "{\"message\":\"safesock: 80/tcp may not be published on every interface (port \\\"none\\\", test.hcl:1); name an address, as in -p 127.0.0.1:1234:80\"}\n"
+	body := "{\"message\":\"safesock: 80/tcp may not be published on every interface (port \\\"none\\\", test.hcl:1); to allow it, put a rule before that one\"}\n"
 	c.expect(fmt.Sprintf("HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
 	c.expect(okText)
 }

@@ -96,6 +96,9 @@ func (c *call) denial(cl *claim) string {
 			advice, decision.Message = advice+"; "+decision.Message, ""
 		}
 	}
+	if advice == "" && decision.Reason == "" && decision.Rule != (policy.Rule{}) {
+		advice = "to allow it, put a rule before that one"
+	}
 	return "safesock: " + of + " may not " + infinitive(cl.Claim) + because(decision, advice)
 }
 

@@ -82,7 +82,7 @@ func TestCallThatIsNotInterceptedIsDecidedAsACall(t *testing.T) {
   action = "deny"
 }`}
 	for target, want := range map[string]string{
-		"/v1.41/events": `safesock: GET /events may not be made (api "no events", own.hcl:1)`,
+		"/v1.41/events": `safesock: GET /events may not be made (api "no events", own.hcl:1); to allow it, put a rule before that one`,
 		"/v1.41/info":   "",
 	} {
 		_, err := Apply(w.parse(t), testCall(t, "GET", target, nil))
