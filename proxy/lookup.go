@@ -2,8 +2,10 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -29,6 +31,8 @@ func (s *Server) answer(q rewrite.Question, known map[rewrite.Question]rewrite.A
 	case rewrite.AboutInterface:
 		_, err := os.Stat("/sys/class/net/" + filepath.Base(q.Name))
 		a.Exists = err == nil
+	case rewrite.AboutBridge:
+		a.Exists, err = hasForeignPorts(q.Name)
 	case rewrite.AboutPort:
 		a.Port, err = freePort(q.Name, known)
 	default:
@@ -86,6 +90,21 @@ func resolve(path string) (resolved string, exists bool, err error) {
 	}
 	parent, _, err := resolve(filepath.Dir(path))
 	return filepath.Join(parent, filepath.Base(path)), false, err
+}
+
+// hasForeignPorts tells whether a bridge has ports other than the virtual ones
+// that engines make for containers.
+func hasForeignPorts(bridge string) (bool, error) {
+	ports, err := os.ReadDir("/sys/class/net/" + filepath.Base(bridge) + "/brif")
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	for _, port := range ports {
+		if !strings.HasPrefix(port.Name(), "veth") {
+			return true, nil
+		}
+	}
+	return false, err
 }
 
 // portQuery is what a question about a free port says, as in

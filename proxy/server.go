@@ -47,7 +47,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	s.engine = engineClient(s.Upstream)
 	defer s.engine.CloseIdleConnections()
+	s.mu.Lock()
 	s.connections = map[*connection]struct{}{}
+	s.mu.Unlock()
 	s.calm = time.AfterFunc(calmTime, giveBack)
 	defer s.calm.Stop()
 	var listening errgroup.Group

@@ -33,6 +33,7 @@ var update = flag.Bool("update", false, "write what came of the cases into their
 //	-- engine GET /images/web/json -- what the Engine answers, 404 without it; a first line "status N" is its status
 //	-- path /var/run --             where a path leads, to itself without it
 //	-- interface br0 --             the host has this network interface
+//	-- bridge br0 --                this bridge has ports that are no container's
 //	-- port tcp 127.0.0.1 ::1 --    the answer to a question about a free port
 //	-- call: what it is --          method and target, header lines, the body
 //	-- want --                      what comes of the call
@@ -108,6 +109,8 @@ func (w *world) learn(t *testing.T, name, text string) {
 		w.answers[Question{AboutPath, rest}] = Answer{Path: line, Exists: true}
 	case "interface":
 		w.answers[Question{AboutInterface, rest}] = Answer{Exists: true}
+	case "bridge":
+		w.answers[Question{AboutBridge, rest}] = Answer{Exists: true}
 	case "port":
 		port, err := strconv.Atoi(line)
 		if err != nil {
@@ -129,7 +132,7 @@ func (w *world) answer(q Question) Answer {
 		return Answer{Status: http.StatusNotFound, Body: []byte(`{"message":"no such thing"}`)}
 	case AboutPath:
 		return Answer{Path: q.Name, Exists: true}
-	case AboutInterface:
+	case AboutInterface, AboutBridge:
 		return Answer{}
 	}
 	return Answer{Err: "the case does not say"}

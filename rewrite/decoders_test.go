@@ -81,7 +81,7 @@ func hostile(q Question) Answer {
 		return Answer{Status: http.StatusOK, Body: body}
 	case AboutPath:
 		return Answer{Path: q.Name, Exists: true}
-	case AboutInterface:
+	case AboutInterface, AboutBridge:
 		return Answer{Exists: true}
 	case AboutPort:
 		return Answer{Port: 40000}

@@ -108,14 +108,18 @@ func (c *call) reach(network, made value) {
 	c.options(network, made)
 }
 
-// options claims what a network's options give. Those that name a bridge are
-// of interest where a network is made: afterwards every network has its own.
+// options claims what a network's options give. A bridge that they name is
+// another's if it is there before the network is, or has others on it.
 func (c *call) options(network, made value) {
 	for key, option := range network.field("Options").members() {
 		mode := optionMode(key, option.text())
 		switch {
-		case mode == "bridge" && !made.absent():
-			if a, ok := c.ask(AboutInterface, option.text()); ok && a.Exists {
+		case mode == "bridge":
+			about := AboutBridge
+			if !made.absent() {
+				about = AboutInterface
+			}
+			if a, ok := c.ask(about, option.text()); ok && a.Exists {
 				c.networkClaim(network, "existing-bridge", option)
 			}
 		case mode == "default-bridge" && !made.absent():

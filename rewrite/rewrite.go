@@ -43,6 +43,7 @@ const (
 	AboutEngine    Subject = "engine"    // GET Name at the Engine, as in "/images/web:1/json", without a version
 	AboutPath      Subject = "path"      // the host's path Name, which is absolute
 	AboutInterface Subject = "interface" // whether the host has a network interface Name
+	AboutBridge    Subject = "bridge"    // whether the bridge Name has ports that are no container's
 	// AboutPort asks for a port that is free on every one of the host's
 	// addresses. Name is a protocol and the addresses, as in
 	// "tcp 127.0.0.1 ::1". A range behind them, as in "8000-8010", is where the

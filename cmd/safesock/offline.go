@@ -147,6 +147,8 @@ func (o *offline) answer(q rewrite.Question) rewrite.Answer {
 	case rewrite.AboutPath:
 		path, exists := o.path(q.Name)
 		return rewrite.Answer{Path: path, Exists: exists}
+	case rewrite.AboutBridge:
+		return rewrite.Answer{}
 	case rewrite.AboutInterface:
 		addresses, err := o.interfaces(q.Name)
 		return rewrite.Answer{Exists: err == nil && len(addresses) > 0}
