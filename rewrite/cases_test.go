@@ -214,6 +214,9 @@ func (w *world) apply(t testing.TB, p *policy.Policy, c Call) (Result, error) {
 	t.Helper()
 	for range 10 {
 		r, err := Apply(p, c)
+		if err != nil && strings.Contains(err.Error(), ownMistake) {
+			t.Fatalf("%s: %v", c.Body, err)
+		}
 		if len(r.Ask) == 0 {
 			return r, err
 		}

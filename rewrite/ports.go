@@ -280,8 +280,8 @@ func (c *call) imagePorts(image string) value {
 // desktopLabels claims the ports of labels with which Docker Desktop publishes
 // ports, as in desktop.docker.io/ports/80/tcp=127.0.0.1:8080.
 func (c *call) desktopLabels(labels value) {
-	for m := range labels.children() {
-		key, found := strings.CutPrefix(m.key(), "desktop.docker.io/ports/")
+	for name, m := range labels.members() {
+		key, found := strings.CutPrefix(name, "desktop.docker.io/ports/")
 		if !found {
 			continue
 		}

@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -99,13 +100,19 @@ func (r *Refusal) Error() string { return r.Message }
 // decisions change. What was edited is read and decided once more, and nothing
 // may change then. The error is a *Refusal, and the Result's Outcomes tell
 // then too what was found. A policy in observe mode edits and refuses nothing.
-func Apply(p *policy.Policy, c Call) (Result, error) {
+// A mistake in this package refuses the one call that shows it.
+func Apply(p *policy.Policy, c Call) (result Result, err error) {
+	defer func() {
+		if bug := recover(); bug != nil {
+			result, err = Result{}, &Refusal{http.StatusInternalServerError, fmt.Sprintf("safesock: %s: %v", ownMistake, bug)}
+		}
+	}()
 	first := newCall(c)
 	first.run(p)
 	if len(first.questions) > 0 {
 		return Result{Ask: first.questions}, nil
 	}
-	result := first.result()
+	result = first.result()
 	if first.refusal != nil {
 		return result, first.refusal
 	}
@@ -134,6 +141,8 @@ func Apply(p *policy.Policy, c Call) (Result, error) {
 	result.Target, result.Body = first.sent, edited.Body
 	return result, nil
 }
+
+const ownMistake = "a mistake of safesock's own, please report it"
 
 // run reads the call, decides its claims and notes what has to change.
 func (c *call) run(p *policy.Policy) {
