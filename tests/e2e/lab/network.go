@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -24,8 +25,11 @@ const (
 	NeighbourIP6 = "2001:db8::2"
 )
 
+// nameServer is Podman's own, on the bridges of its networks.
+var nameServer = regexp.MustCompile(`^10\.89\.\d+\.1:53/`)
+
 // Listening is what ss says: every socket of the machine that listens, as in
-// "127.0.0.1:1234/tcp", sorted.
+// "127.0.0.1:1234/tcp", sorted. Podman's name server is left out.
 func (m *Machine) Listening(t testing.TB) []string {
 	t.Helper()
 	out, err := m.Command("", "ss", "-Htuln").Output()
@@ -39,7 +43,9 @@ func (m *Machine) Listening(t testing.TB) []string {
 		if len(f) < 5 {
 			t.Fatalf("ss: cannot read %q", line)
 		}
-		found = append(found, f[4]+"/"+f[0])
+		if addr := f[4] + "/" + f[0]; !nameServer.MatchString(addr) {
+			found = append(found, addr)
+		}
 	}
 	slices.Sort(found)
 	return found
