@@ -223,10 +223,11 @@ func (h *head) withTarget(target string) []byte {
 	return bytes.Join([][]byte{h.raw[:at], []byte(target), h.raw[at+len(h.target):]}, nil)
 }
 
-// withLength gives a head's bytes with another Content-Length in the place of
-// the field that frames the message, and everything else as it was.
+// withLength gives a head's bytes with Content-Length n in the place of the
+// field that frames the message, and everything else as it was. There is room
+// behind them for a body of that length.
 func withLength(raw []byte, n int) []byte {
-	out := make([]byte, 0, len(raw)+32)
+	out := make([]byte, 0, len(raw)+32+n)
 	for len(raw) > 0 {
 		end := bytes.IndexByte(raw, '\n') + 1
 		line := raw[:end]

@@ -29,7 +29,7 @@ func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (d
 	x := &intercepted{endpoint: match.Endpoint}
 	q := question{head: isHEAD(h), intercepted: x}
 	// net/http is what the Engine reads it with.
-	request, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(h.raw)))
+	request, err := http.ReadRequest(bufio.NewReaderSize(bytes.NewReader(h.raw), len(h.raw)))
 	if err != nil {
 		return nothing, c.refuse(bad("%v", err), q.head)
 	}

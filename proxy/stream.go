@@ -98,8 +98,9 @@ func (s *stream) use(n int) {
 
 // replace puts other bytes in the place of the first n pending ones.
 func (s *stream) replace(n int, b []byte) {
-	s.buffer = append(b, s.pending[n:]...)
-	s.pending = s.buffer
+	b = append(b, s.pending[n:]...)
+	s.use(len(s.pending))
+	s.pending, s.buffer = b, b
 }
 
 // head waits for a whole head and gives its bytes, which stay pending.
