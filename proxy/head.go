@@ -24,6 +24,7 @@ type head struct {
 	length      int64 // Content-Length, -1 without
 	chunked     bool
 	expects     bool // Expect: 100-continue
+	last        bool // the client wants the connection closed after the answer
 	contentType []byte
 }
 
@@ -91,6 +92,7 @@ func parseRequest(raw []byte) (head, error) {
 	if hosts > 1 || hosts == 0 && h.version == '1' {
 		return head{}, bad("%d Host fields where there must be one", hosts)
 	}
+	h.last = h.last || h.version == '0'
 	if h.chunked && h.version == '0' {
 		return head{}, bad("Transfer-Encoding in an HTTP/1.0 request")
 	}
@@ -139,6 +141,10 @@ func (h *head) readFields(lines []byte) (hosts int, err error) {
 			if equalFold(name, "Expect") {
 				h.expects = equalFold(value, "100-continue")
 			}
+		case len("Connection"):
+			if equalFold(name, "Connection") {
+				h.last = h.last || hasToken(value, "close")
+			}
 		case len("Content-Type"):
 			if equalFold(name, "Content-Type") {
 				h.contentType = value
@@ -167,6 +173,16 @@ func (h *head) readFields(lines []byte) (hosts int, err error) {
 		return 0, bad("both Content-Length and Transfer-Encoding")
 	}
 	return hosts, nil
+}
+
+// hasToken looks for a token in a comma-separated list (RFC 9110, 5.6.1).
+func hasToken(list []byte, token string) bool {
+	for item := range bytes.SplitSeq(list, []byte(",")) {
+		if equalFold(bytes.Trim(item, " \t"), token) {
+			return true
+		}
+	}
+	return false
 }
 
 func parseLength(value []byte) (int64, error) {

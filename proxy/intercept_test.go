@@ -129,6 +129,24 @@ func TestARefusedCallLeavesTheConnectionUsable(t *testing.T) {
 	c.expect(okText)
 }
 
+func TestARefusalEndsTheConnectionIfTheClientWantsIt(t *testing.T) {
+	for name, request := range map[string]string{
+		"Connection: close": strings.Replace(create(openBody), "X-Last: 1", "Connection: Upgrade, Close", 1),
+		"HTTP/1.0":          strings.Replace(create(openBody), "HTTP/1.1\r\nHost: docker", "HTTP/1.0", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(e *peerEnd) { e.expectEnd() })
+			w.setPolicy(`port "none" { action = "deny" }`)
+			c := w.dial()
+			c.send(request)
+			answer, err := io.ReadAll(c)
+			if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 403 Forbidden\r\n") || !strings.Contains(string(answer), "\r\nConnection: close\r\n") {
+				t.Errorf("got %q (%v)", answer, err)
+			}
+		})
+	}
+}
+
 func TestABodyBeyondTheLimitIsRefused(t *testing.T) {
 	for name, request := range map[string]string{
 		"by its length": "POST /containers/create HTTP/1.1\r\nHost: docker\r\nContent-Length: 65\r\n\r\n",
