@@ -5,9 +5,9 @@ package e2e
 import (
 	"bufio"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
+	"net/http/httputil"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -45,8 +45,6 @@ var exchanges = []struct{ name, request string }{
 	{"three at once", "GET /v1.41/images/web:1/json HTTP/1.1\r\nHost: docker\r\n\r\n" +
 		"GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n" +
 		"GET /v1.41/networks/none HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"},
-	{"an attach that fails, and a call behind it", "POST /v1.41/containers/missing/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n" +
-		"GET /v1.41/networks/none HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"},
 	{"an exec that fails, and a call behind it", "POST /v1.41/exec/missing/start HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n{}" +
 		"GET /v1.41/networks/none HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"},
 	{"a session of an unknown protocol", "POST /session HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: carrier-pigeon\r\n\r\n" +
@@ -57,6 +55,7 @@ var exchanges = []struct{ name, request string }{
 func TestTheEnginesAnswersArriveAsItGaveThem(t *testing.T) {
 	everyEngine(t, func(t *testing.T, l *lab.Lab) {
 		l.Docker(t, "tag", "web:1", "deep/er/name:1.0")
+		l.Docker(t, "volume", "create", "kept")
 		l.Docker(t, "run", "--name", "stopped", "web:1", "sh", "-c", "echo out; echo err >&2")
 		l.Serve(t)
 		for _, x := range exchanges {
@@ -69,7 +68,7 @@ func TestTheEnginesAnswersArriveAsItGaveThem(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got, want := undated(got), undated(want); got != want {
+				if got, want := repeatable(t, got), repeatable(t, want); got != want {
 					t.Errorf("got\n%s\nwant\n%s", shown(got), shown(want))
 				}
 			})
@@ -77,10 +76,22 @@ func TestTheEnginesAnswersArriveAsItGaveThem(t *testing.T) {
 	})
 }
 
-var date = regexp.MustCompile(`(?m)^Date: .*\r\n`)
+var once = regexp.MustCompile(`(?m)^(Date|X-Reference-Id): .*\r\n`)
 
-// undated is an answer without the time when it was given.
-func undated(answer string) string { return date.ReplaceAllString(answer, "Date: …\r\n") }
+// repeatable is an answer without what is never the same twice: the time,
+// Podman's number for it, and where the Engine cuts a stream into chunks.
+func repeatable(t *testing.T, answer string) string {
+	t.Helper()
+	head, body, _ := strings.Cut(answer, "\r\n\r\n")
+	if !strings.Contains(head, "Transfer-Encoding: chunked") {
+		return once.ReplaceAllString(answer, "$1: …\r\n")
+	}
+	whole, err := io.ReadAll(httputil.NewChunkedReader(strings.NewReader(body)))
+	if err != nil {
+		t.Fatalf("%s: %v", shown(answer), err)
+	}
+	return once.ReplaceAllString(head+"\r\n\r\n", "$1: …\r\n") + string(whole)
+}
 
 func shown(answer string) string {
 	if len(answer) > 2000 {
@@ -172,15 +183,19 @@ func TestEventsArriveAsTheyHappen(t *testing.T) {
 		defer res.Body.Close()
 		events := bufio.NewReader(res.Body)
 		next := func() string {
-			line, err := events.ReadBytes('\n')
-			if err != nil {
-				t.Fatal(err)
+			for {
+				line, err := events.ReadBytes('\n')
+				if err != nil {
+					t.Fatal(err)
+				}
+				var event struct{ Action string }
+				if err := json.Unmarshal(line, &event); err != nil {
+					t.Fatalf("%s: %v", line, err)
+				}
+				if event.Action != "init" { // which is Podman's alone
+					return event.Action
+				}
 			}
-			var event struct{ Action string }
-			if err := json.Unmarshal(line, &event); err != nil {
-				t.Fatalf("%s: %v", line, err)
-			}
-			return event.Action
 		}
 		for _, step := range []struct{ command, event string }{
 			{"create --name one web:1", "create"},
@@ -211,7 +226,8 @@ func TestAClientThatGoesAwayEndsTheEnginesStream(t *testing.T) {
 			{"POST /v1.41/containers/one/wait HTTP/1.1\r\nHost: docker\r\n\r\n", false},
 			{"POST /v1.41/containers/one/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n", true},
 		} {
-			atEngine, atSafesock := l.Connections(t, l.Kind.Socket), safesock.Descriptors(t)
+			lab.Until(t, "safesock has no connection", func() error { return connections(safesock.Descriptors(t), 1) })
+			atEngine := l.Connections(t, l.Kind.Socket)
 			c := l.Open(t, lab.SafesockSocket)
 			c.Send(t, stream.request)
 			c.Head(t)
@@ -219,12 +235,7 @@ func TestAClientThatGoesAwayEndsTheEnginesStream(t *testing.T) {
 				t.Errorf("%q: got %d connections to the Engine, want more than %d", stream.request, got, atEngine)
 			}
 			c.Close()
-			lab.Until(t, "safesock has closed both its ends", func() error {
-				if got := safesock.Descriptors(t); !slices.Equal(got, atSafesock) {
-					return fmt.Errorf("got %v, want %v", got, atSafesock)
-				}
-				return nil
-			})
+			lab.Until(t, "safesock has closed both its ends", func() error { return connections(safesock.Descriptors(t), 1) })
 			if !stream.keeps {
 				lab.Until(t, "the Engine's connection is closed", func() error { return unlessEqual(l.Connections(t, l.Kind.Socket), atEngine) })
 			}
@@ -237,7 +248,7 @@ func TestARefusalLeavesTheConnectionAsTheClientWantsIt(t *testing.T) {
 	const (
 		create = `{"Image":"web:1","HostConfig":{"PortBindings":{"80/tcp":[{"HostPort":"1234"}]}}}`
 		length = "Content-Type: application/json\r\nContent-Length: 80\r\n"
-		after  = "GET /v1.41/networks/none HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
+		after  = "GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
 	)
 	everyEngine(t, func(t *testing.T, l *lab.Lab) {
 		file := filepath.Join(l.Dir, "nothing.hcl")
@@ -251,6 +262,7 @@ func TestARefusalLeavesTheConnectionAsTheClientWantsIt(t *testing.T) {
 		}{
 			{"kept", "POST /v1.41/containers/create HTTP/1.1\r\nHost: docker\r\n" + length + "\r\n" + create + after, []string{"403", "200"}},
 			{"closed", "POST /v1.41/containers/create HTTP/1.1\r\nHost: docker\r\n" + length + "Connection: close\r\n\r\n" + create, []string{"403"}},
+			{"closed behind a stream that is not", "POST /v1.41/containers/missing/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n" + after, []string{"404"}},
 			{"HTTP/1.0", "POST /v1.41/containers/create HTTP/1.0\r\n" + length + "\r\n" + create, []string{"403"}},
 		} {
 			t.Run(x.name, func(t *testing.T) {
@@ -273,7 +285,12 @@ func TestARefusalLeavesTheConnectionAsTheClientWantsIt(t *testing.T) {
 func TestAnEngineThatGoesAwayEndsTheClientsStreams(t *testing.T) {
 	everyEngine(t, func(t *testing.T, l *lab.Lab) {
 		l.Serve(t)
-		quiet, err := l.HTTP(lab.SafesockSocket).Get("http://docker/v1.41/events")
+		stream := "events"
+		if l.Kind.Podman() { // where events begin with the first of them, and containers outlive the Engine
+			l.Docker(t, "run", "-d", "--name", "one", "web:1")
+			stream = "containers/one/logs?follow=1&stdout=1"
+		}
+		quiet, err := l.HTTP(lab.SafesockSocket).Get("http://docker/v1.41/" + stream)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -116,7 +116,8 @@ func Until(t testing.TB, what string, happened func() error) {
 // HTTP is a client for a Unix socket of the machine. It keeps no connection.
 func (m *Machine) HTTP(socket string) *http.Client {
 	return &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
+		DisableKeepAlives:     true,
+		ResponseHeaderTimeout: answerTime,
 		DialContext: func(context.Context, string, string) (net.Conn, error) {
 			return m.Dial(socket)
 		},
