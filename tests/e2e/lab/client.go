@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -13,7 +14,7 @@ import (
 // client is a command that tests use by a name of their own.
 type client struct {
 	name   string
-	suites []string // whose programs it takes: the first that there is; none for the machine's own
+	suites []string // that have it: the machine's own is taken if it is one of them, else the first; none if all do
 	args   []string
 }
 
@@ -46,7 +47,7 @@ func (m *Machine) Tools(t testing.TB) string {
 		t.Fatal(err)
 	}
 	for _, c := range clients {
-		script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\"\n", strings.Join(m.Enter(c.suite(), `"$PWD"`, c.args...), " "))
+		script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\"\n", strings.Join(m.Enter(c.suite(m.Suite), `"$PWD"`, c.args...), " "))
 		if err := os.WriteFile(filepath.Join(dir, c.name), []byte(script), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +55,10 @@ func (m *Machine) Tools(t testing.TB) string {
 	return dir
 }
 
-func (c client) suite() string {
+func (c client) suite(own string) string {
+	if slices.Contains(c.suites, own) {
+		return own
+	}
 	roots := suites()
 	for _, s := range c.suites {
 		if _, ok := roots[s]; ok {
