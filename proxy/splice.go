@@ -142,6 +142,12 @@ func (s *splicer) flush() error {
 	if s.held == 0 {
 		return nil
 	}
+	if !s.dst.wide {
+		// The more the socket queues, the less often both sides wait for each
+		// other. The system's limit applies (net.core.wmem_max).
+		s.dst.wide = true
+		_ = s.dst.SetWriteBuffer(maxSplice)
+	}
 	for s.held > 0 {
 		var n int64
 		var err error

@@ -19,6 +19,8 @@ type stream struct {
 	pending []byte // read and not yet used
 	buffer  []byte // what pending points into; nil while there is nothing
 
+	wide bool // the socket queues as much as it may
+
 	read  func(fd uintptr) bool // readOnce, made once
 	count int                   // what readOnce read
 	err   error
