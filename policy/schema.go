@@ -160,7 +160,7 @@ var callAttributes = []Attribute{
 		Example: `call.method == "POST"`,
 		get:     func(s *scope) string { return s.call.Method }},
 	{Name: "path", Doc: "decoded path without the API version", also: []string{"url", "uri"},
-		odd: oddPath, Example: `call.path == "/containers/create"`,
+		odd: oddPath, Example: `startswith(call.path, "/containers/")`,
 		get: func(s *scope) string { return s.call.Path }},
 	{Name: "version", Doc: `API version in the path, as in "1.51"; "" if it names none`, also: []string{"api_version"},
 		odd: oddVersion, Example: `call.version == "1.51"`,

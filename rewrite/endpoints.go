@@ -111,3 +111,13 @@ var Endpoints = []Endpoint{
 	// Engines since 29 serve gRPC beside their API.
 	{"POST", `/{service:(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*}/{method:\w+}`, "grpc.call", grpcCall, Streams},
 }
+
+// Named gives the first row with a name, nil if there is none.
+func Named(name string) *Endpoint {
+	for i := range Endpoints {
+		if Endpoints[i].Name == name {
+			return &Endpoints[i]
+		}
+	}
+	return nil
+}

@@ -135,7 +135,7 @@ func composeRequests(project *types.Project, lines *composeLines, known map[stri
 			before := types.ServiceConfig{Name: name, ContainerSpec: hook.ContainerSpec}
 			requests = append(requests, request{
 				Service: name,
-				Target:  "/containers/create",
+				Target:  createPath,
 				Body:    encode(serviceBody(project, before)),
 				place:   lines.under("services", name, "pre_start"),
 			})

@@ -81,7 +81,7 @@ func parseRun(words []string) (request, error) {
 	if line.platform != "" {
 		query.Set("platform", line.platform)
 	}
-	target := "/containers/create"
+	target := createPath
 	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite"
 )
 
 // explain is the command that tells what would become of calls.
@@ -218,12 +219,15 @@ func isCall(src []byte) bool {
 	return json.Unmarshal(src, &body) != nil || body["services"] == nil
 }
 
+// createPath is where a container is created.
+var createPath = rewrite.Named("container.create").Path
+
 // parseCall reads a call: a line as in "POST /networks/create" and its body
 // below, or the body of a container create call alone.
 func parseCall(src []byte) request {
 	line := callLine.Find(src)
 	if line == nil {
-		return request{Method: "POST", Target: "/containers/create", Body: src}
+		return request{Method: "POST", Target: createPath, Body: src}
 	}
 	method, target, _ := strings.Cut(strings.TrimSpace(string(line)), " ")
 	return request{Method: method, Target: target, Body: bytes.TrimSpace(src[len(line):])}

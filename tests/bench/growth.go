@@ -138,7 +138,7 @@ func (b *bench) tooLong(ctx context.Context) error {
 	}
 	defer s.Close()
 	// It is refused by its length; a chunked one while it is read.
-	if err := s.send("POST", apiVersion+"/containers/create", fmt.Sprintf("Content-Length: %d\r\n", size), http.StatusRequestEntityTooLarge); err != nil {
+	if err := s.send("POST", apiVersion+"/containers/create?name=long", fmt.Sprintf("Content-Length: %d\r\n", size), http.StatusRequestEntityTooLarge); err != nil {
 		return err
 	}
 	chunked, err := dial(p.socket)
