@@ -58,13 +58,14 @@ func battlefield(t *testing.T, kind lab.Kind) *lab.Lab {
 }
 
 func attackDirectly(t *testing.T, l *lab.Lab, attacks []attack) {
+	calm := l.Listening(t)
 	for _, a := range attacks {
 		if !slices.Contains(a.engines, l.Kind.Name) {
 			continue
 		}
 		t.Run(a.name, func(t *testing.T) {
-			r := &replay{lab: l, attack: a, socket: l.Kind.Socket, before: l.Listening(t)}
-			defer reset(l)
+			r := &replay{lab: l, attack: a, socket: l.Kind.Socket, before: calm}
+			defer reset(t, l, calm)
 			defer r.close()
 			r.run(t)
 			defer func() {
@@ -87,6 +88,7 @@ func attackThrough(t *testing.T, l *lab.Lab, attacks []attack, guard string) {
 	}
 	safesock := l.Serve(t, flags...)
 	ping(t, l)
+	calm := l.Listening(t)
 	var before []string
 	lab.Until(t, "the first connections are closed", func() error {
 		before = safesock.Descriptors(t)
@@ -97,8 +99,8 @@ func attackThrough(t *testing.T, l *lab.Lab, attacks []attack, guard string) {
 			continue
 		}
 		t.Run(a.name, func(t *testing.T) {
-			r := &replay{lab: l, attack: a, socket: lab.SafesockSocket, guard: guard, before: l.Listening(t)}
-			defer reset(l)
+			r := &replay{lab: l, attack: a, socket: lab.SafesockSocket, guard: guard, before: calm}
+			defer reset(t, l, calm)
 			defer r.close()
 			r.run(t)
 			for _, line := range a.success {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -277,8 +278,23 @@ func (r *replay) engineText(path, field string) string {
 	return fmt.Sprint(v)
 }
 
-// reset removes all that an attack has left at the Engine.
-func reset(l *lab.Lab) {
+// reset removes all that an attack has left at the Engine, until no more
+// listens than before it: a build that was given up ends a moment later.
+func reset(t *testing.T, l *lab.Lab, calm []string) {
+	t.Helper()
+	if err := await(func() error {
+		remove(l)
+		if left := l.Listening(t); !slices.Equal(left, calm) {
+			return fmt.Errorf("there listen %v, and before the attack %v", left, calm)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+// remove removes what there is at the Engine now.
+func remove(l *lab.Lab) {
 	r := &replay{lab: l}
 	each := func(path, list, field, remove string) {
 		v := r.engineJSON(path)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -46,6 +47,10 @@ func (m *Machine) Tools(t testing.TB) string {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	// A process forked meanwhile would have a script open for writing until it
+	// runs its program, and the script could not be run.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	for _, c := range clients {
 		script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\"\n", strings.Join(m.Enter(c.suite(m.Suite), `"$PWD"`, c.args...), " "))
 		if err := os.WriteFile(filepath.Join(dir, c.name), []byte(script), 0o755); err != nil {
