@@ -154,21 +154,14 @@ func (c *connection) tell(h head, how framing, x *intercepted) error {
 	if err != nil && err != errTooLong {
 		return err
 	}
-	x.answered(c.server, h.status, idIn(body))
-	told := rewrite.Warn(x.endpoint, body, x.warnings)
+	told, id := rewrite.Warn(body, x.warnings)
+	x.answered(c.server, h.status, id)
 	if bytes.Equal(told, body) {
 		return relay(c.client, c.engine, h, how, chunks{extensions: true})
 	}
 	_, err = c.client.Write(append(withLength(h.raw, len(told)), told...))
 	c.engine.use(n)
 	return err
-}
-
-// idIn gives the id of what the Engine made.
-func idIn(answer []byte) string {
-	var made struct{ ID string }
-	_ = json.Unmarshal(answer, &made) // an answer without an id has none to log
-	return made.ID
 }
 
 // errorAnswer is an answer of safesock's own, in the Engine's form.

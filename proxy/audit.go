@@ -195,10 +195,13 @@ func (a *Audit) answer(id string, status int, made string) error {
 	return a.write(AnswerRecord{Time: time.Now().UTC(), Record: "answer", ID: id, Status: status, Made: made})
 }
 
+// usualRecord is room for most records, in bytes.
+const usualRecord = 1 << 10
+
 // write appends one line by one write.
 func (a *Audit) write(record any) error {
-	var line bytes.Buffer
-	encoder := json.NewEncoder(&line)
+	line := bytes.NewBuffer(make([]byte, 0, usualRecord))
+	encoder := json.NewEncoder(line)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(record); err != nil {
 		return err

@@ -365,8 +365,9 @@ func (s *streams) tell(w http.ResponseWriter, answer *http.Response, x *intercep
 			panic(http.ErrAbortHandler)
 		}
 		if len(first) <= maxAnswer {
-			s.answered(x, answer.StatusCode, idIn(first))
-			first = rewrite.Warn(x.endpoint, first, x.warnings)
+			var id string
+			first, id = rewrite.Warn(first, x.warnings)
+			s.answered(x, answer.StatusCode, id)
 			answer.Header.Set("Content-Length", strconv.Itoa(len(first)))
 		} else {
 			s.answered(x, answer.StatusCode, "")

@@ -100,8 +100,8 @@ func (v value) member(name string) value {
 	for i := v.i + 1; i < nodes[v.i].next; i = next {
 		n := &nodes[i]
 		next = n.next
-		if n.bare && int(n.colon-n.key) != len(name)+len(`""`) {
-			continue // most keys differ in length; this reads no text
+		if n.bare && (int(n.colon-n.key) != len(name)+len(`""`) || v.doc.src[n.key+1]|0x20 != name[0]|0x20) {
+			continue // most keys differ in length or in their first letter
 		}
 		m := value{v.doc, i}
 		if !strings.EqualFold(m.key(), name) {

@@ -1,7 +1,6 @@
 package rewrite
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"net/netip"
@@ -231,18 +230,17 @@ func (o Outcome) widen(p policy.Port) string {
 }
 
 // Warn adds warnings to the JSON answer of an endpoint that has a place for
-// them. An answer that it cannot read is returned as it came.
-func Warn(e *Endpoint, answer []byte, warnings []string) []byte {
-	if e == nil || e.Traits&Warns == 0 || len(warnings) == 0 {
-		return answer
-	}
+// them, and gives the id of what the Engine made, "" if there is none. An answer
+// that it cannot read is returned as it came.
+func Warn(answer []byte, warnings []string) (warned []byte, id string) {
 	c := &call{Call: Call{Body: answer}}
 	root := c.body()
+	id = root.field("Id").text()
 	list := root.member("Warnings")
-	if c.refusal != nil || root.absent() {
-		return answer
+	if c.refusal != nil || root.absent() || len(warnings) == 0 {
+		return answer, id
 	}
-	var text bytes.Buffer
+	var text strings.Builder
 	for i, w := range warnings {
 		if i > 0 {
 			text.WriteString(",")
@@ -253,13 +251,13 @@ func Warn(e *Endpoint, answer []byte, warnings []string) []byte {
 	case list.orAbsent().absent():
 		c.set(root, "Warnings", "["+text.String()+"]")
 	case list.node().kind != '[':
-		return answer
+		return answer, id
 	default:
 		c.insert(list, text.String())
 	}
 	warned, err := splice(answer, c.edits)
 	if err != nil {
-		return answer
+		return answer, id
 	}
-	return warned
+	return warned, id
 }

@@ -10,32 +10,29 @@ import (
 )
 
 func TestWarningsAreAddedToAnswers(t *testing.T) {
-	create := testCall(t, "POST", "/containers/create", nil).Endpoint
-	start := testCall(t, "POST", "/containers/a/start", nil).Endpoint
 	warnings := []string{"safesock: a", `safesock: <"b">`}
 	for _, test := range []struct {
 		name     string
-		endpoint *Endpoint
 		answer   string
 		warnings []string
 		want     string
+		id       string
 	}{
-		{"empty list", create, `{"Id":"1","Warnings":[]}` + "\n", warnings, `{"Id":"1","Warnings":["safesock: a","safesock: <\"b\">"]}` + "\n"},
-		{"null", create, `{"Id":"1","Warnings":null}`, warnings, `{"Id":"1","Warnings":["safesock: a","safesock: <\"b\">"]}`},
-		{"absent", create, `{"Id":"1"}`, warnings, `{"Warnings":["safesock: a","safesock: <\"b\">"],"Id":"1"}`},
-		{"a list with the Engine's own", create, `{ "Warnings" : [ "c" ], "Id":"1" }`, warnings[:1], `{ "Warnings" : ["safesock: a", "c" ], "Id":"1" }`},
-		{"an empty object", create, `{}`, warnings[:1], `{"Warnings":["safesock: a"]}`},
-		{"no warnings", create, `{"Id":"1"}`, nil, `{"Id":"1"}`},
-		{"no JSON", create, `created`, warnings, `created`},
-		{"a list", create, `[]`, warnings, `[]`},
-		{"no list", create, `{"Warnings":"c"}`, warnings, `{"Warnings":"c"}`},
-		{"warnings twice", create, `{"Warnings":[],"warnings":[]}`, warnings, `{"Warnings":[],"warnings":[]}`},
-		{"an endpoint without a place for them", start, `{"Warnings":[]}`, warnings, `{"Warnings":[]}`},
-		{"no endpoint", nil, `{"Warnings":[]}`, warnings, `{"Warnings":[]}`},
+		{"empty list", `{"Id":"1","Warnings":[]}` + "\n", warnings, `{"Id":"1","Warnings":["safesock: a","safesock: <\"b\">"]}` + "\n", "1"},
+		{"null", `{"Id":"1","Warnings":null}`, warnings, `{"Id":"1","Warnings":["safesock: a","safesock: <\"b\">"]}`, "1"},
+		{"absent", `{"Id":"1"}`, warnings, `{"Warnings":["safesock: a","safesock: <\"b\">"],"Id":"1"}`, "1"},
+		{"a list with the Engine's own", `{ "Warnings" : [ "c" ], "Id":"1" }`, warnings[:1], `{ "Warnings" : ["safesock: a", "c" ], "Id":"1" }`, "1"},
+		{"an empty object", `{}`, warnings[:1], `{"Warnings":["safesock: a"]}`, ""},
+		{"no warnings", `{"ID":"1"}`, nil, `{"ID":"1"}`, "1"},
+		{"no JSON", `created`, warnings, `created`, ""},
+		{"a list", `[]`, warnings, `[]`, ""},
+		{"no list", `{"Id":"1","Warnings":"c"}`, warnings, `{"Id":"1","Warnings":"c"}`, "1"},
+		{"warnings twice", `{"Warnings":[],"warnings":[]}`, warnings, `{"Warnings":[],"warnings":[]}`, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := string(Warn(test.endpoint, []byte(test.answer), test.warnings)); got != test.want {
-				t.Errorf("got  %s\nwant %s", got, test.want)
+			got, id := Warn([]byte(test.answer), test.warnings)
+			if string(got) != test.want || id != test.id {
+				t.Errorf("got  %s, id %q\nwant %s, id %q", got, id, test.want, test.id)
 			}
 		})
 	}
