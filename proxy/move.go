@@ -161,8 +161,10 @@ func moveAll(dst, src *stream) error {
 			if taken, err = s.take(maxSplice); err != nil {
 				return err
 			}
-			if err := s.flush(); err != nil {
-				return err
+			if taken < bulk || s.held >= highWater {
+				if err := s.flush(); err != nil {
+					return err
+				}
 			}
 			if taken == 0 {
 				return nil

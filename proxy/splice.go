@@ -176,11 +176,17 @@ func (s *splicer) drop() {
 	}
 }
 
+// trySplice does not wait. The scheduler need not hear of such a call, and its
+// monitor thread is not woken to watch over it.
 func trySplice(from, to int, n int64) (int64, error) {
 	for {
-		moved, err := unix.Splice(from, nil, to, nil, int(n), unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
-		if err != unix.EINTR {
-			return max(moved, 0), err
+		moved, _, errno := unix.RawSyscall6(unix.SYS_SPLICE, uintptr(from), 0, uintptr(to), 0, uintptr(n), unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
+		switch errno {
+		case 0:
+			return int64(moved), nil
+		case unix.EINTR:
+		default:
+			return 0, errno
 		}
 	}
 }
