@@ -68,7 +68,7 @@ func pingOnce(socket string) error {
 }
 
 // patience is how long a connection may take for all that a measure does.
-const patience = time.Minute
+const patience = 30 * time.Second
 
 func dialUnix(socket string) (*net.UnixConn, error) {
 	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
 
 	"github.com/safesock/safesock"
@@ -14,6 +15,7 @@ import (
 // serveSafesock is what safesock serve runs, in a process that can be looked
 // into. Numbers of record are those of the real command.
 func serveSafesock(o options) error {
+	debug.SetGCPercent(400) // as safesock serve does
 	builtin, err := policy.Parse(policy.File{Name: "policy.hcl", Src: []byte(safesock.Policy), Builtin: true})
 	if err != nil {
 		return err

@@ -4,30 +4,29 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
 
-// results are the values of every row, for each contestant one a round.
+// results are the values of every row, for each contestant one a round; NaN is none.
 type results map[string]map[string][]float64
 
-// add notes the values of one run; NaN is none.
+// add notes the values of one run.
 func (r results) add(p probe, contestant string, values []float64) {
 	for i, v := range values {
 		name := p.rows[i].name
 		if r[name] == nil {
 			r[name] = map[string][]float64{}
 		}
-		if !math.IsNaN(v) {
-			r[name][contestant] = append(r[name][contestant], v)
-		}
+		r[name][contestant] = append(r[name][contestant], v)
 	}
 }
 
 // value is the median of a contestant's rounds.
 func (r results) value(row, contestant string) (float64, bool) {
-	v := r[row][contestant]
-	return median(append([]float64(nil), v...)), len(v) > 0
+	v := slices.DeleteFunc(slices.Clone(r[row][contestant]), math.IsNaN)
+	return median(v), len(v) > 0
 }
 
 // ratio is the median of the rounds' ratios: what disturbs the machine
@@ -36,7 +35,7 @@ func (r results) ratio(row, contestant, of string) (float64, bool) {
 	a, b := r[row][contestant], r[row][of]
 	var ratios []float64
 	for i := range min(len(a), len(b)) {
-		if b[i] > 0 {
+		if b[i] > 0 && !math.IsNaN(a[i]) {
 			ratios = append(ratios, a[i]/b[i])
 		}
 	}
