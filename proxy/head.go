@@ -63,11 +63,17 @@ func headEnd(b []byte) (int, error) {
 	}
 }
 
+// cutLine cuts off the first line of a head. headEnd has seen that each ends in CRLF.
+func cutLine(head []byte) (line, rest []byte) {
+	n := bytes.IndexByte(head, '\n')
+	return head[:n-1], head[n+1:]
+}
+
 // parseRequest reads a request's head. What it accepts, net/http reads the
 // same way: the same method, target, Host and framing.
 func parseRequest(raw []byte) (head, error) {
 	h := head{raw: raw, length: -1}
-	line, rest, _ := bytes.Cut(raw, crlf)
+	line, rest := cutLine(raw)
 	method, line, ok1 := bytes.Cut(line, space)
 	target, proto, ok2 := bytes.Cut(line, space)
 	if !ok1 || !ok2 || !isToken(method) || len(target) == 0 || !isVisible(target) {
@@ -102,7 +108,7 @@ func parseRequest(raw []byte) (head, error) {
 // parseAnswer reads the head of an Engine's answer.
 func parseAnswer(raw []byte) (head, error) {
 	h := head{raw: raw, length: -1}
-	line, rest, _ := bytes.Cut(raw, crlf)
+	line, rest := cutLine(raw)
 	if len(line) < len("HTTP/1.1 200") || string(line[:7]) != "HTTP/1." || line[8] != ' ' || line[7] != '0' && line[7] != '1' {
 		return head{}, errors.New("the status line is not HTTP/1")
 	}
@@ -122,7 +128,7 @@ func (h *head) readFields(lines []byte) (hosts int, err error) {
 	codings := 0
 	for len(lines) > 2 {
 		var line []byte
-		line, lines, _ = bytes.Cut(lines, crlf)
+		line, lines = cutLine(lines)
 		name, value, ok := bytes.Cut(line, colon)
 		if !ok || !isToken(name) {
 			return 0, bad("%q is not a header field", shorten(line))
@@ -264,7 +270,6 @@ func withLength(raw []byte, n int) []byte {
 }
 
 var (
-	crlf  = []byte("\r\n")
 	space = []byte(" ")
 	colon = []byte(":")
 )

@@ -69,6 +69,9 @@ func moveLength(dst, src *stream, n int64) error {
 		}
 		n -= int64(k)
 	}
+	if n == 0 {
+		return nil
+	}
 	s := splicer{dst: dst, src: src}
 	defer s.drop()
 	for n > 0 {
