@@ -74,9 +74,9 @@ func runCase(t *testing.T, archive *txtar.Archive) string {
 		case strings.HasSuffix(f.Name, ".hcl"):
 			files = append(files, policy.File{Name: f.Name, Src: f.Data})
 		case f.Name == "builtin" && len(f.Data) == 0:
-			files = append(files, policy.File{Name: "policy.hcl", Src: safesock.Policy, Builtin: true})
+			files = append(files, safesock.Policy)
 		case f.Name == "builtin":
-			files = append(files, policy.File{Name: "policy.hcl", Src: f.Data, Builtin: true})
+			files = append(files, policy.File{Name: safesock.Policy.Name, Src: f.Data, Builtin: true})
 		case f.Name == "call":
 			decode(t, string(f.Data), call)
 		case f.Name == "interfaces":

@@ -64,7 +64,7 @@ func decisions(p *policy.Policy) []policy.Decision {
 // is wrong is told with a text, and that a policy which was formatted decides
 // as before.
 func FuzzParse(f *testing.F) {
-	f.Add(safesock.Policy)
+	f.Add(safesock.Policy.Src)
 	paths, err := filepath.Glob("testdata/*.txtar")
 	if err != nil {
 		f.Fatal(err)

@@ -30,9 +30,6 @@ func newLoader(files []File) *loader {
 	taken := map[string]bool{}
 	for _, f := range files {
 		id := f.Name
-		if taken[id] && f.Builtin {
-			id = f.Name + " (built-in)"
-		}
 		for n := 2; taken[id]; n++ {
 			id = fmt.Sprintf("%s (%d)", f.Name, n)
 		}

@@ -12,12 +12,11 @@ import (
 	"github.com/safesock/safesock/policy"
 )
 
-var builtinFile = policy.File{Name: "policy.hcl", Src: safesock.Policy, Builtin: true}
 
 // parse reads a user's policy, put before the built-in one.
 func parse(t testing.TB, src string) *policy.Policy {
 	t.Helper()
-	p, err := policy.Parse(policy.File{Name: "user.hcl", Src: []byte(src)}, builtinFile)
+	p, err := policy.Parse(policy.File{Name: "user.hcl", Src: []byte(src)}, safesock.Policy)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
@@ -125,7 +124,7 @@ port "x" {
 // language's reference.
 func comments() string {
 	var b strings.Builder
-	for line := range strings.Lines(string(safesock.Policy)) {
+	for line := range strings.Lines(string(safesock.Policy.Src)) {
 		if text, ok := strings.CutPrefix(line, "#"); ok {
 			b.WriteString(text)
 		}
@@ -173,7 +172,7 @@ func TestExamplesOfTheReferenceLoad(t *testing.T) {
 			continue
 		}
 		found++
-		if _, err := policy.Parse(policy.File{Name: "example.hcl", Src: []byte(paragraph)}, builtinFile); err != nil {
+		if _, err := policy.Parse(policy.File{Name: "example.hcl", Src: []byte(paragraph)}, safesock.Policy); err != nil {
 			t.Errorf("%v", err)
 		}
 	}

@@ -35,7 +35,7 @@ func TestACallOverHTTP2IsDecidedAuditedAndTold(t *testing.T) {
 	if got != want {
 		t.Errorf("the Engine got\n%s\nwant\n%s", got, want)
 	}
-	body = line.ReplaceAllString(body, "policy.hcl:LINE")
+	body = line.ReplaceAllString(body, "built-in:LINE")
 	answer.Header.Del("Content-Length") // of the line number
 	got = text(answer.Proto+" "+answer.Status, answer.Header, body)
 	want = text("HTTP/2.0 201 Created", http.Header{"Api-Version": {"1.53"}, "Content-Type": {"application/json"}}, warned)

@@ -25,11 +25,11 @@ const (
 	openBody  = `{ "Image":"web:1", "HostConfig": {"PortBindings":{"80/tcp":[{"HostIp":"","HostPort":"1234"}]}}, "Unknown":[1e99] }`
 	boundBody = `{ "Image":"web:1", "HostConfig": {"PortBindings":{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"1234"}]}}, "Unknown":[1e99] }`
 	created   = `{"Id":"0123abcd","Warnings":[]}`
-	warned    = `{"Id":"0123abcd","Warnings":["safesock: 80/tcp is published on 127.0.0.1:1234 instead of every interface (port \"unset goes to loopback\", policy.hcl:LINE); to publish it wider, name an address (-p 0.0.0.0:1234:80) or add a rule"]}`
+	warned    = `{"Id":"0123abcd","Warnings":["safesock: 80/tcp is published on 127.0.0.1:1234 instead of every interface (port \"unset goes to loopback\", built-in:LINE); to publish it wider, name an address (-p 0.0.0.0:1234:80) or add a rule"]}`
 )
 
 // lines of the built-in policy move when it is edited.
-var line = regexp.MustCompile(`policy\.hcl:\d+`)
+var line = regexp.MustCompile(`built-in:\d+`)
 
 func TestAnOpenPortIsBoundAndTold(t *testing.T) {
 	chunked := func(body string) string {
@@ -57,7 +57,7 @@ func TestAnOpenPortIsBoundAndTold(t *testing.T) {
 				if err != nil || got.StatusCode != 201 || got.Header.Get("Api-Version") != "1.41" || got.ContentLength != int64(len(body)) {
 					t.Errorf("got %+v (%v)", got, err)
 				}
-				if body := line.ReplaceAllString(string(body), "policy.hcl:LINE"); body != warned {
+				if body := line.ReplaceAllString(string(body), "built-in:LINE"); body != warned {
 					t.Errorf("got\n%s\nwant\n%s", body, warned)
 				}
 			}
@@ -226,8 +226,8 @@ func TestTheLogHasACallBeforeItIsForwardedAndItsAnswer(t *testing.T) {
 	_, claims, _ := strings.Cut(lines[0], `"claims":`)
 	wantClaims := `[{"kind":"port","claim":{"container":80,"protocol":"tcp","host":"1234","ip":"","bindable":true},` +
 		`"pointer":"/HostConfig/PortBindings/80~1tcp/0","before":{"HostIp":"","HostPort":"1234"},"after":{"HostIp":"127.0.0.1","HostPort":"1234"},` +
-		`"action":"bind","rule":"port \"unset goes to loopback\", policy.hcl:LINE"}]}` + "\n"
-	if got := line.ReplaceAllString(claims, "policy.hcl:LINE"); got != wantClaims {
+		`"action":"bind","rule":"port \"unset goes to loopback\", built-in:LINE"}]}` + "\n"
+	if got := line.ReplaceAllString(claims, "built-in:LINE"); got != wantClaims {
 		t.Errorf("got\n%s\nwant\n%s", got, wantClaims)
 	}
 }

@@ -88,7 +88,7 @@ func (w *world) setPolicy(src string) {
 	w.t.Helper()
 	p, err := policy.Parse(
 		policy.File{Name: "test.hcl", Src: []byte(src)},
-		policy.File{Name: "policy.hcl", Src: safesock.Policy, Builtin: true})
+		safesock.Policy)
 	if err != nil {
 		w.t.Fatal(err)
 	}

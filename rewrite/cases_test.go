@@ -140,7 +140,7 @@ func (w *world) answer(q Question) Answer {
 
 func (w *world) parse(t testing.TB) *policy.Policy {
 	t.Helper()
-	files := []policy.File{{Name: "policy.hcl", Src: safesock.Policy, Builtin: true}}
+	files := []policy.File{safesock.Policy}
 	if w.policy != "" {
 		files = append([]policy.File{{Name: "own.hcl", Src: []byte(w.policy)}}, files...)
 	}
@@ -233,7 +233,7 @@ func (w *world) apply(t testing.TB, p *policy.Policy, c Call) (Result, error) {
 
 // builtinLine is where a rule of the built-in policy stands, which no case is
 // about.
-var builtinLine = regexp.MustCompile(`\bpolicy\.hcl:\d+`)
+var builtinLine = regexp.MustCompile(`\bbuilt-in:\d+`)
 
 func (w *world) result(t *testing.T, title, text string) string {
 	t.Helper()
@@ -246,7 +246,7 @@ func (w *world) result(t *testing.T, title, text string) string {
 	if err != nil {
 		refusal := err.(*Refusal)
 		fmt.Fprintf(&out, "refused %d: %s\n", refusal.Status, refusal.Message)
-		return builtinLine.ReplaceAllString(out.String(), "policy.hcl:…")
+		return builtinLine.ReplaceAllString(out.String(), "built-in:…")
 	}
 	for _, o := range r.Outcomes {
 		if w := o.Warning(); w != "" {
@@ -271,7 +271,7 @@ func (w *world) result(t *testing.T, title, text string) string {
 	if out.Len() == 0 {
 		return "nothing\n"
 	}
-	return builtinLine.ReplaceAllString(out.String(), "policy.hcl:…")
+	return builtinLine.ReplaceAllString(out.String(), "built-in:…")
 }
 
 // outcomeLine is an outcome as the cases write it.

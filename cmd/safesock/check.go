@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/safesock/safesock"
 	"github.com/safesock/safesock/policy"
 )
 
@@ -26,7 +27,7 @@ to do about it. Nothing is started and no Engine is needed.
 			if err != nil {
 				return err
 			}
-			loaded, err := policy.Parse(append(files, builtin)...)
+			loaded, err := policy.Parse(append(files, safesock.Policy)...)
 			var mistakes *policy.Diagnostics
 			if errors.As(err, &mistakes) {
 				return no(mistakes.Error())
@@ -38,7 +39,7 @@ to do about it. Nothing is started and no Engine is needed.
 				fmt.Fprintln(cmd.ErrOrStderr(), warnings)
 			}
 			if len(files) == 0 {
-				files = []policy.File{builtin}
+				files = []policy.File{safesock.Policy}
 			}
 			for _, file := range files {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s: ok\n", file.Name)

@@ -35,7 +35,7 @@ func (p *policies) load() (*policy.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return policy.Parse(append(files, builtin)...)
+	return policy.Parse(append(files, safesock.Policy)...)
 }
 
 // places are the files and folders to read, which may be none.
@@ -45,9 +45,6 @@ func (p *policies) places() []string {
 	}
 	return usualPolicy()
 }
-
-// builtin is the policy that decides what no other one does.
-var builtin = policy.File{Name: "policy.hcl", Src: []byte(safesock.Policy), Builtin: true}
 
 // read reads the files in the order in which their rules are tried.
 func (p *policies) read() ([]policy.File, error) {

@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/mattn/go-shellwords"
 
+	"github.com/safesock/safesock"
 	"github.com/safesock/safesock/policy"
 )
 
@@ -293,7 +294,7 @@ func (f *testFile) update(wants []string) error {
 func reachable(p *policy.Policy) []policy.Rule {
 	var own []policy.Rule
 	for _, rule := range p.Rules() {
-		if rule.File != builtin.Name {
+		if rule.File != safesock.Policy.Name {
 			own = append(own, rule)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // into. Numbers of record are those of the real command.
 func serveSafesock(o options) error {
 	debug.SetGCPercent(400) // as safesock serve does
-	builtin, err := policy.Parse(policy.File{Name: "policy.hcl", Src: []byte(safesock.Policy), Builtin: true})
+	builtin, err := policy.Parse(safesock.Policy)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ const wantAudit = `[
       "kind": "port", "claim": {"container": 80, "protocol": "tcp", "host": "1234", "ip": "", "bindable": true},
       "pointer": "/HostConfig/PortBindings/80~1tcp/0",
       "before": {"HostIp": "", "HostPort": "1234"}, "after": {"HostIp": "127.0.0.1", "HostPort": "1234"},
-      "action": "bind", "rule": "port \"unset goes to loopback\", policy.hcl:LINE"
+      "action": "bind", "rule": "port \"unset goes to loopback\", built-in:LINE"
     }]
   },
   {"record": "answer", "status": 201, "container": "ID"},
@@ -45,13 +45,13 @@ const wantAudit = `[
     "claims": [{
       "kind": "port", "claim": {"container": 80, "protocol": "tcp", "host": "1234", "ip": "127.0.0.1", "bindable": true},
       "pointer": "", "before": {"HostIp": "127.0.0.1", "HostPort": "1234"},
-      "action": "allow", "rule": "port \"loopback\", policy.hcl:LINE"
+      "action": "allow", "rule": "port \"loopback\", built-in:LINE"
     }]
   },
   {"record": "answer", "status": 204}
 ]`
 
-var policyLine = regexp.MustCompile(`policy\.hcl:\d+`)
+var policyLine = regexp.MustCompile(`built-in:\d+`)
 
 func TestEveryInterceptedCallIsOnRecord(t *testing.T) {
 	everyEngine(t, func(t *testing.T, l *lab.Lab) {
@@ -82,7 +82,7 @@ func TestEveryInterceptedCallIsOnRecord(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text = policyLine.ReplaceAll(text, []byte("policy.hcl:LINE"))
+		text = policyLine.ReplaceAll(text, []byte("built-in:LINE"))
 		text = bytes.ReplaceAll(text, []byte("docker.io/library/web:1"), []byte("web:1")) // as Podman has it
 		text = regexp.MustCompile(id).ReplaceAll(text, []byte("ID"))
 		var got, want any
