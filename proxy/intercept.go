@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/safesock/safesock/policy"
@@ -91,12 +92,25 @@ func (s *Server) decide(p *policy.Policy, call rewrite.Call, x *intercepted) (re
 		s.log().Error("audit log", slog.Any("error", err))
 		refusal = &malformed{http.StatusInternalServerError, "the audit log cannot be written, so the call was not forwarded: " + err.Error()}
 	}
-	for _, outcome := range result.Outcomes {
-		if w := outcome.Warning(); w != "" {
-			x.warnings = append(x.warnings, w)
-		}
+	if refusal == nil {
+		s.warn(call, result.Outcomes, x)
 	}
 	return result, refusal
+}
+
+// warn keeps what the client is to be told for the answer. Where that has no
+// place for it, it goes to the log.
+func (s *Server) warn(call rewrite.Call, outcomes []rewrite.Outcome, x *intercepted) {
+	for _, outcome := range outcomes {
+		switch w := outcome.Warning(); {
+		case w == "":
+		case call.Endpoint != nil && call.Endpoint.Traits&rewrite.Warns != 0:
+			x.warnings = append(x.warnings, w)
+		default:
+			s.log().Warn(strings.TrimPrefix(w, "safesock: "), slog.String("call", call.Method+" "+call.Path),
+				slog.Int("uid", call.Client.UID), slog.Int("pid", call.Client.PID))
+		}
+	}
 }
 
 // edit puts the edited call in the place of the one that came, n pending bytes

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -237,5 +238,29 @@ func decode(t *testing.T, line string, into any) {
 	d := json.NewDecoder(strings.NewReader(line))
 	if err := d.Decode(into); err != nil {
 		t.Errorf("%s: %v", line, err)
+	}
+}
+
+func TestWhatAnAnswerHasNoPlaceForIsLogged(t *testing.T) {
+	const body = `{"Name":"lan","Driver":"macvlan"}`
+	request := fmt.Sprintf("POST /v1.41/networks/create HTTP/1.1\r\nHost: engine\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	var log strings.Builder // written to before the Engine has the call
+	w := newWorld(t, func(e *peerEnd) {
+		e.expect(request)
+		e.send(answer("201 Created", `{"Id":"1","Warning":""}`))
+	}, func(s *Server) {
+		s.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == "pid" || a.Key == "uid" {
+				return slog.Attr{}
+			}
+			return a
+		}}))
+	})
+	c := w.dial()
+	c.send(request)
+	c.expect(answer("201 Created", `{"Id":"1","Warning":""}`))
+	want := `level=WARN msg="the network lan (macvlan) lets other hosts reach its containers without a published port (network \"any other way in\", built-in:LINE)" call="POST /networks/create"` + "\n"
+	if got := line.ReplaceAllString(log.String(), "built-in:LINE"); got != want {
+		t.Errorf("got  %swant %s", got, want)
 	}
 }

@@ -143,7 +143,7 @@ func happens(claim policy.Claim) string {
 	case policy.Port:
 		return "is published on " + published(claim)
 	case policy.Network:
-		return "is joined, where the container can be reached without a published port"
+		return "lets other hosts reach its containers without a published port"
 	case policy.Mount:
 		if claim.Engine {
 			return "is mounted" + on(claim.Target) + ", and gives access to a container engine"
@@ -161,7 +161,7 @@ func infinitive(claim policy.Claim) string {
 	case policy.Port:
 		return "be published on " + published(claim)
 	case policy.Network:
-		return "be joined"
+		return "be used"
 	case policy.Mount:
 		return "be mounted" + on(claim.Target)
 	case policy.Privilege:
