@@ -5,7 +5,7 @@
 # to mount, a privilege, and the call itself. A claim is decided by the first
 # rule of its kind whose "when" holds.
 #
-# Your own file is put before this one, so that three lines are a whole policy:
+# Your own file is put before this one, so that one rule is a whole policy:
 #
 #   port "the web server faces the LAN" {
 #     when   = compose.service == "web" && port.container == 443
