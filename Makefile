@@ -19,10 +19,10 @@ test: build check
 	tests/e2e/setup.sh 20.10 28.5
 	SAFESOCK_E2E_ENGINES=20.10,28.5 go test -tags e2e -count=1 -parallel 4 -timeout 15m ./tests/e2e/...
 
-# The same on every engine there is: Docker 20.10, 26.1, 28.5, Podman 4.3, 5.4, 5.8.
+# The same on every engine there is: Docker 20.10, 26.1, 28.5, 29, Podman 4.3, 5.4, 5.8.
 test-engines: build
 	tests/e2e/setup.sh
-	SAFESOCK_E2E_ENGINES=20.10,26.1,28.5,podman-4.3,podman-5.4,podman-5.8 go test -tags e2e -count=1 -parallel 4 -timeout 60m ./tests/e2e/...
+	SAFESOCK_E2E_ENGINES=20.10,26.1,28.5,29,podman-4.3,podman-5.4,podman-5.8 go test -tags e2e -count=1 -parallel 4 -timeout 60m ./tests/e2e/...
 
 # What has to be clean before each commit.
 check:

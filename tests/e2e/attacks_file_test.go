@@ -75,6 +75,8 @@ func parseAttack(name string, text []byte) (attack, error) {
 				switch kind {
 				case "docker":
 					a.engines = append(a.engines, docker...)
+				case "before-29":
+					a.engines = append(a.engines, docker[:slices.Index(docker, "29")]...) // they are in the order of their age
 				case "podman":
 					a.engines = append(a.engines, podman...)
 				default:

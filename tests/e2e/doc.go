@@ -3,7 +3,7 @@
 // Package e2e tries safesock with real engines and real clients. What listens
 // and what a neighbour can reach decides, never what safesock says.
 //
-//	tests/e2e/setup.sh 20.10 28.5                         once: Debian roots with engines and clients
+//	tests/e2e/setup.sh 20.10 28.5                         once: roots with engines and clients
 //	go test -tags e2e ./tests/e2e                         as root; Docker 20.10 and 28.5
 //	go test -tags e2e ./tests/e2e -run TestSessions/28.5/ports_unset
 //

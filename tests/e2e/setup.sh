@@ -4,17 +4,21 @@
 #
 #   tests/e2e/setup.sh [ENGINE...]
 #
-# ENGINE is one of 20.10, 26.1, 28.5, podman-4.3, podman-5.4, podman-5.8; all of
-# them if none is named. Engines of one Debian suite share a root:
+# ENGINE is one of 20.10, 26.1, 28.5, 29, podman-4.3, podman-5.4, podman-5.8; all
+# of them if none is named. Engines of one Debian suite share a root:
 # $SAFESOCK_E2E_CACHE/SUITE, below /var/cache/safesock-e2e by default. A root
 # that is already there is left alone. Nothing is installed on the host itself
 # but debootstrap, iproute2 and, for one of the clients, npm; no service is started.
 #
 # Packages come from the mirror that the host's own apt uses. sid moves on: the
 # name 28.5 stands for the docker.io that sid has on the day its root is made,
-# and the tests report what it says of itself.
+# and the tests report what it says of itself. No Debian has 29 yet. It is
+# built with the host's Go from the module that the releases of Docker 29 are
+# made from, as that was on 2026-09-15 (API 1.56), and put into sid's root
+# beside Debian's; containerd, runc and the clients are sid's.
 set -euo pipefail
 
+moby=v2.0.0-beta.24 # of github.com/moby/moby/v2: what 29 is
 here=$(dirname "$(realpath "$0")")
 cache=${SAFESOCK_E2E_CACHE:-/var/cache/safesock-e2e}
 export DEBIAN_FRONTEND=noninteractive
@@ -34,8 +38,8 @@ suite() {
 	case $1 in
 	20.10 | podman-4.3) echo bookworm ;;
 	26.1 | podman-5.4)  echo trixie ;;
-	28.5 | podman-5.8)  echo sid ;;
-	*) die "there is no engine $1; there are 20.10, 26.1, 28.5, podman-4.3, podman-5.4 and podman-5.8" ;;
+	28.5 | 29 | podman-5.8) echo sid ;;
+	*) die "there is no engine $1; there are 20.10, 26.1, 28.5, 29, podman-4.3, podman-5.4 and podman-5.8" ;;
 	esac
 }
 
@@ -106,9 +110,24 @@ make_dockerode() {
 	mv "$place/package-lock.json" "$place/installed"
 }
 
+# make_moby builds the Engine that no Debian has. It takes some minutes and, in
+# Go's own caches, 3 GB.
+make_moby() {
+	local place=$cache/sid/opt/moby
+	local package=github.com/moby/moby/v2/cmd/dockerd@$moby
+	if [ "$(cat "$place/installed" 2>/dev/null)" = "$package" ]; then return; fi
+	command -v go >/dev/null || die "Engine 29 is built with Go, which is not installed"
+	echo "setup.sh: building $package" >&2
+	rm -rf "$place"
+	mkdir -p "$place"
+	CGO_ENABLED=0 GOBIN=$place go install -ldflags '-s -w' "$package" >"$cache/moby.log" 2>&1 ||
+		die "Engine 29 could not be built from $package, see $cache/moby.log: $(tail -n 5 "$cache/moby.log")"
+	echo "$package" >"$place/installed"
+}
+
 [ "$(id -u)" = 0 ] || die "run it as root: it makes Debian roots"
 command -v apt-get >/dev/null || die "it needs a Debian: its engines and clients are Debian's packages"
-[ $# -gt 0 ] || set -- 20.10 26.1 28.5 podman-4.3 podman-5.4 podman-5.8
+[ $# -gt 0 ] || set -- 20.10 26.1 28.5 29 podman-4.3 podman-5.4 podman-5.8
 
 suites='bookworm sid' # the clients' own: Compose 1, docker-py and node; Compose 2 and buildx
 for engine; do
@@ -123,3 +142,6 @@ for s in $(printf '%s\n' $suites | sort -u); do
 	make_root "$s"
 done
 make_dockerode
+for engine; do
+	if [ "$engine" = 29 ]; then make_moby; fi
+done

@@ -17,11 +17,12 @@ type Kind struct {
 	Socket string   // where it serves it
 }
 
-// kinds are the engines that Debian has packages of.
+// kinds are the engines that setup.sh knows to get.
 var kinds = []Kind{
 	{Name: "20.10", Suite: "bookworm", Serve: dockerd, Socket: dockerSocket},
 	{Name: "26.1", Suite: "trixie", Serve: dockerd, Socket: dockerSocket},
 	{Name: "28.5", Suite: "sid", Serve: dockerd, Socket: dockerSocket},
+	{Name: "29", Suite: "sid", Serve: []string{"/opt/moby/dockerd"}, Socket: dockerSocket}, // which sid has no package of
 	{Name: "podman-4.3", Suite: "bookworm", Serve: podman, Socket: podmanSocket},
 	{Name: "podman-5.4", Suite: "trixie", Serve: podman, Socket: podmanSocket},
 	{Name: "podman-5.8", Suite: "sid", Serve: podman, Socket: podmanSocket},
