@@ -14,6 +14,7 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/safesock/safesock/policy"
 )
@@ -91,9 +92,40 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 		RunE:          func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w\nsee '%s --help'", err, cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newServe(), newCheck(), newExplain(), newTest(), newFmt(), newInit(), newVersion())
 	return root
+}
+
+// wanted tells how the value of a flag is written, by the flag's type.
+var wanted = map[string]string{
+	"bool":     "true or false",
+	"duration": "a time has a unit, as in 5s",
+	"int64":    "not a whole number, as in 1048576",
+}
+
+// flagError says what is wrong with the flags of a command.
+func flagError(cmd *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return fmt.Errorf("%w\nsee '%s --help'", err, cmd.CommandPath())
+	}
+	flag := invalid.GetFlag()
+	if want, ok := wanted[flag.Value.Type()]; ok {
+		return fmt.Errorf("--%s %s: %s", flag.Name, invalid.GetValue(), want)
+	}
+	return fmt.Errorf("--%s %s: %w", flag.Name, invalid.GetValue(), invalid.Unwrap())
+}
+
+// noArgs refuses arguments, and says where the first might have belonged.
+func noArgs(instead string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		if instead != "" {
+			instead = "; " + instead + " " + args[0]
+		}
+		return fmt.Errorf("%s takes no arguments%s", cmd.CommandPath(), instead)
+	}
 }

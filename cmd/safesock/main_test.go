@@ -78,6 +78,12 @@ func TestCommandsAsInATerminal(t *testing.T) {
 			env.Values[systemdKey{}] = systemd
 			return nil
 		},
+		Condition: func(name string) (bool, error) {
+			if name != "root" {
+				return false, fmt.Errorf("no condition %q", name)
+			}
+			return os.Getuid() == 0, nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"notified": notified,
 			"hangup":   hangup,

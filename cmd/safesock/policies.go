@@ -23,6 +23,7 @@ decides what they leave open. --policy /dev/null uses the built-in one alone.`
 // policies are the policy files of a command.
 type policies struct {
 	paths []string // files, and folders of *.hcl files; none for the usual places
+	names []string // of the policies in force since load, in the order in which their rules are tried
 }
 
 func (p *policies) flag(f *pflag.FlagSet) {
@@ -35,21 +36,29 @@ func (p *policies) load() (*policy.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return policy.Parse(append(files, safesock.Policy)...)
-}
-
-// places are the files and folders to read, which may be none.
-func (p *policies) places() []string {
-	if len(p.paths) > 0 {
-		return p.paths
+	loaded, err := policy.Parse(append(files, safesock.Policy)...)
+	if err != nil {
+		return nil, err
 	}
-	return usualPolicy()
+	p.names = nil
+	for _, file := range files {
+		p.names = append(p.names, file.Name)
+	}
+	// Its rules are not there if a file sets inherit = false.
+	if slices.ContainsFunc(loaded.Rules(), func(rule policy.Rule) bool { return rule.File == safesock.Policy.Name }) {
+		p.names = append(p.names, safesock.Policy.Name)
+	}
+	return loaded, nil
 }
 
 // read reads the files in the order in which their rules are tried.
 func (p *policies) read() ([]policy.File, error) {
 	var files []policy.File
-	for _, path := range p.places() {
+	paths := p.paths
+	if len(paths) == 0 {
+		paths = usualPolicy()
+	}
+	for _, path := range paths {
 		names, err := policyNames(path)
 		if err != nil {
 			return nil, err

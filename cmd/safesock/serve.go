@@ -12,7 +12,9 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,6 +23,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/safesock/safesock"
 	"github.com/safesock/safesock/policy"
 	"github.com/safesock/safesock/proxy"
 )
@@ -35,6 +38,7 @@ type serve struct {
 	mode     socketMode
 	group    string
 	debug    bool
+	given    func(flag string) bool // whether the command line has it
 }
 
 func newServe() *cobra.Command {
@@ -53,16 +57,20 @@ printed at start.
 SIGHUP reads the policy again and opens the audit log again, after it was
 rotated away. A policy with mistakes is reported, and the one in force stays.
 SIGTERM and SIGINT stop listening and let open calls end, for the time of
---drain. systemd's socket activation and readiness messages are understood.`,
+--drain; a second one ends them at once. systemd's socket activation and
+readiness messages are understood.`,
 		Example: `  safesock serve
   safesock serve --policy team.hcl --policy /etc/safesock/policies
   safesock serve --upstream unix:///run/podman/podman.sock --group developers
   safesock serve --audit - | jq .`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, args []string) error { return s.run(cmd.Context()) },
+		Args: noArgs("name a policy with --policy"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s.given = cmd.Flags().Changed
+			return s.run(cmd.Context())
+		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&s.server.Listen, "listen", "", "`path` of safesock's socket (default /run/safesock/docker.sock as root, $XDG_RUNTIME_DIR/safesock/docker.sock otherwise)")
+	f.StringVar(&s.server.Listen, "listen", "", "`path` of safesock's socket, or unix://PATH (default /run/safesock/docker.sock as root, $XDG_RUNTIME_DIR/safesock/docker.sock otherwise)")
 	f.StringVar(&s.upstream, "upstream", "", "the Engine's socket, `unix://PATH`")
 	s.policies.flag(f)
 	f.StringVar(&s.audit, "audit", "", "`file` for one JSON line per intercepted call, \"-\" for standard output, \"none\" (default /var/log/safesock/audit.log as root, ~/.local/state/safesock/audit.log otherwise)")
@@ -70,7 +78,7 @@ SIGTERM and SIGINT stop listening and let open calls end, for the time of
 	f.StringVar(&s.group, "group", "", "`name` of the group of safesock's socket (default that of the Engine's socket, as root)")
 	f.Int64Var(&s.server.BodyLimit, "body-limit", 16<<20, "largest body of an intercepted call, in `bytes`")
 	f.DurationVar(&s.server.Drain, "drain", 10*time.Second, "how long open calls may take when safesock is stopped")
-	f.BoolVar(&s.debug, "debug", false, "log every call")
+	f.BoolVar(&s.debug, "debug", false, "log refused calls and broken connections, too; the audit log has every intercepted call")
 	return cmd
 }
 
@@ -103,7 +111,8 @@ func (s *serve) run(ctx context.Context) error {
 		return err
 	}
 
-	s.server.Log.Info("guarding the Engine", "upstream", s.server.Upstream, "source", s.source, "listen", s.server.Listen, "policy", append(s.policies.places(), "built-in"), "audit", s.audit, "version", version())
+	level, state := s.engineState()
+	s.server.Log.Log(ctx, level, state, "upstream", s.server.Upstream, "source", s.source, "listen", s.server.Listen, "policy", s.policies.names, "audit", s.audit, "version", version())
 	fmt.Fprintf(os.Stderr, "export DOCKER_HOST=unix://%s\n", s.server.Listen)
 	s.notify(daemon.SdNotifyReady)
 
@@ -119,6 +128,18 @@ func (s *serve) run(ctx context.Context) error {
 	return g.Wait()
 }
 
+// engineState tells how things stand with the Engine's socket.
+func (s *serve) engineState() (slog.Level, string) {
+	_, err := os.Stat(s.server.Upstream)
+	switch {
+	case usable(s.server.Upstream):
+		return slog.LevelInfo, "guarding the Engine"
+	case errors.Is(err, fs.ErrNotExist):
+		return slog.LevelWarn, "waiting for the Engine; calls are answered 502 until it is there"
+	}
+	return slog.LevelWarn, "the Engine's socket cannot be opened; calls are answered 502 until it can"
+}
+
 // heedSignals reloads on each hangup until the context is done. From then on
 // a second signal ends the process at once.
 func (s *serve) heedSignals(ctx context.Context, hangup <-chan os.Signal, stop func()) {
@@ -129,7 +150,7 @@ func (s *serve) heedSignals(ctx context.Context, hangup <-chan os.Signal, stop f
 			s.reload()
 			s.notify(daemon.SdNotifyReady)
 		case <-ctx.Done():
-			s.server.Log.Info("stopping", "drain", s.server.Drain)
+			s.server.Log.Info("stopping, once open calls have ended; again to end now", "drain", s.server.Drain)
 			s.notify(daemon.SdNotifyStopping)
 			stop()
 			return
@@ -140,19 +161,26 @@ func (s *serve) heedSignals(ctx context.Context, hangup <-chan os.Signal, stop f
 // reload puts the policy in force that its files hold now, and opens the audit
 // log anew. What fails is told, and leaves what there was.
 func (s *serve) reload() {
+	before := s.policies.names
 	if loaded, err := s.policies.load(); err != nil {
 		s.server.Log.Error("the policy was not reloaded; the one in force stays")
 		fmt.Fprintln(os.Stderr, err)
 	} else {
 		s.warn(loaded)
 		s.server.SetPolicy(loaded)
-		s.server.Log.Info("policy reloaded")
+		if builtin := []string{safesock.Policy.Name}; slices.Equal(s.policies.names, builtin) && !slices.Equal(before, builtin) {
+			s.server.Log.Warn("policy reloaded: its files are gone, and the built-in policy alone is in force", "policy", s.policies.names, "before", before)
+		} else {
+			s.server.Log.Info("policy reloaded", "policy", s.policies.names)
+		}
 	}
 	if s.server.Audit == nil {
 		return
 	}
 	if err := s.server.Audit.Reopen(); err != nil {
 		s.server.Log.Error("the audit log was not opened anew; the old one stays in use", "error", err)
+	} else {
+		s.server.Log.Info("audit log opened anew", "audit", s.audit)
 	}
 }
 
@@ -177,11 +205,20 @@ func (s *serve) listen() (net.Listener, error) {
 	if s.server.Listen == "" {
 		s.server.Listen = usual
 	}
+	if scheme, path, found := strings.Cut(s.server.Listen, "://"); found {
+		if scheme != "unix" || !filepath.IsAbs(path) {
+			return nil, fmt.Errorf("--listen %s: safesock listens on a Unix socket only, as in --listen unix:///run/safesock/docker.sock", s.server.Listen)
+		}
+		s.server.Listen = path
+	}
 	inherited, inheritErr := inherit()
 	switch {
 	case inheritErr != nil:
 		return nil, inheritErr
 	case inherited != nil:
+		if err := s.leaveToSystemd(inherited.Addr().String()); err != nil {
+			return nil, err
+		}
 		s.server.Listen = inherited.Addr().String()
 	case s.server.Listen == "":
 		return nil, err
@@ -201,7 +238,26 @@ func (s *serve) listen() (net.Listener, error) {
 	if s.group == "" && os.Getuid() == 0 {
 		s.group = groupOf(s.server.Upstream)
 	}
-	return proxy.Listen(s.server.Listen, fs.FileMode(s.mode), s.group)
+	listener, err := proxy.Listen(s.server.Listen, fs.FileMode(s.mode), s.group)
+	var unknown user.UnknownGroupError
+	if errors.As(err, &unknown) {
+		return nil, fmt.Errorf("--group %s: there is no such group on this machine", s.group)
+	}
+	return listener, err
+}
+
+// leaveToSystemd refuses the flags about a socket that systemd made.
+func (s *serve) leaveToSystemd(path string) error {
+	for _, flag := range []struct{ name, value, setting string }{
+		{"listen", s.server.Listen, "ListenStream"},
+		{"group", s.group, "SocketGroup"},
+		{"mode", s.mode.String(), "SocketMode"},
+	} {
+		if s.given(flag.name) && flag.value != path {
+			return fmt.Errorf("--%s %s: systemd made the socket %s; set %s= in its socket unit instead", flag.name, flag.value, path, flag.setting)
+		}
+	}
+	return nil
 }
 
 // usualListen is the path to listen on when none is named.
@@ -264,7 +320,15 @@ func (s *serve) openAudit() (*proxy.Audit, error) {
 		}
 		s.audit = filepath.Join(dir, "audit.log")
 	}
-	return proxy.OpenAudit(s.audit)
+	audit, err := proxy.OpenAudit(s.audit)
+	var problem *fs.PathError
+	switch dir := filepath.Dir(s.audit); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("--audit %s: there is no folder %s; make it first", s.audit, dir)
+	case errors.As(err, &problem):
+		return nil, fmt.Errorf("--audit %s: %w", s.audit, problem.Err)
+	}
+	return audit, err
 }
 
 // stateDir is where a user's programs keep their logs.
