@@ -57,14 +57,15 @@ that decides it, for one of
 
 No Engine is needed. What only an Engine could tell (which ports an image
 exposes, what an existing network, volume or container is) counts as not there,
-and is listed below the table; --image-port tells what an image exposes.
+and is listed below the table; --image-port tells what an image exposes. "-" is
+a compose file, a call or its body on standard input.
 
 ` + policyHelp,
 		Example: `  safesock explain
   safesock explain compose.yaml compose.prod.yaml --profile debug
   safesock explain docker run -p 8080:80 -v /var/run/docker.sock:/s web
   safesock explain --policy ci.hcl --fail-on deny --format github compose.yaml
-  curl … | safesock explain --json -`,
+  docker compose config | safesock explain -`,
 		RunE: func(cmd *cobra.Command, args []string) error { return e.run(cmd, args) },
 	}
 	f := cmd.Flags()
@@ -108,7 +109,7 @@ func (e *explain) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	shown := report{diff: e.diff}
+	shown := report{diff: e.diff, observe: loaded.Observe()}
 	requests, err := e.requests(cmd.Context(), cmd.InOrStdin(), args, world, &shown)
 	if err != nil {
 		return err
@@ -171,6 +172,9 @@ func (e *explain) requests(ctx context.Context, stdin io.Reader, args []string, 
 		}
 		return []request{one}, nil
 	}
+	if i := slices.IndexFunc(args, func(arg string) bool { return strings.HasSuffix(arg, ".hcl") }); i >= 0 {
+		return nil, fmt.Errorf("%s: is a policy, not a compose file; name it with --policy %s", args[i], args[i])
+	}
 	if len(args) == 1 {
 		src, err := readInput(stdin, args[0])
 		if err != nil {
@@ -180,13 +184,15 @@ func (e *explain) requests(ctx context.Context, stdin io.Reader, args []string, 
 			return []request{parseCall(src)}, nil
 		}
 		if args[0] == "-" {
-			return nil, errors.New("standard input is neither a create call's JSON body nor a call; compose files are read by name")
+			if err := unread(src); err != nil {
+				return nil, err
+			}
 		}
 	}
 	e.compose.files = args
 	project, err := e.compose.load(ctx)
 	if errors.Is(err, errNoCompose) {
-		return nil, errors.New("no compose file here; name a FILE, - for standard input, or a docker run line")
+		return nil, errors.New("no compose file here; name a FILE, - for a compose file or a call on standard input, or a docker run line")
 	}
 	if err != nil {
 		return nil, err
@@ -201,6 +207,21 @@ func readInput(stdin io.Reader, name string) ([]byte, error) {
 		return io.ReadAll(stdin)
 	}
 	return os.ReadFile(name)
+}
+
+// unread puts back what was read of standard input: Compose's loader reads it
+// by itself.
+func unread(src []byte) error {
+	from, to, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	go func() {
+		defer to.Close()
+		_, _ = to.Write(src) // fails only once nobody reads any more
+	}()
+	os.Stdin = from
+	return nil
 }
 
 var callLine = regexp.MustCompile(`^[A-Z]+ /\S*[ \t\r]*(\n|$)`)
@@ -243,7 +264,7 @@ func unknownNotes(paths []string) []string {
 		case "version", "info":
 			notes = append(notes, "the Engine is not known, and taken for an old one")
 		case "images":
-			notes = append(notes, fmt.Sprintf("image %q is not known without an Engine, and taken as not there; say what it exposes with --image-port", name))
+			notes = append(notes, fmt.Sprintf("-P publishes every port that image %q exposes, which only an Engine knows; name them, as in --image-port 80", name))
 		default:
 			notes = append(notes, fmt.Sprintf("%s %q is not known without an Engine, and taken as not there", strings.TrimSuffix(kind, "s"), name))
 		}

@@ -20,6 +20,7 @@ type report struct {
 	hints   []string // what a person could do without
 	notes   []string // what could not be known
 	diff    bool
+	observe bool // the policy only reports
 }
 
 // print writes the report in one of the formats.
@@ -38,14 +39,24 @@ func (r *report) print(w io.Writer, format string) error {
 // text prints a table of the claims, and below it what a person should know.
 func (r *report) text(w io.Writer) error {
 	rows := r.rows()
-	if len(rows) == 0 {
+	refused := slices.ContainsFunc(r.answers, func(a answer) bool { return a.refusal != nil })
+	gap := "\n"
+	switch {
+	case len(rows) > 0:
+		if err := writeTable(w, []string{"SERVICE", "AT", "CLAIM", "ASKED", "DECIDED", "RULE", "LINE"}, rows); err != nil {
+			return err
+		}
+	case refused: // the message says why
+		gap = ""
+	case len(r.notes) > 0:
+		fmt.Fprintln(w, "No claim on the host is known here.")
+	default:
 		fmt.Fprintln(w, "Nothing is claimed on the host: forwarded as it is.")
-	} else if err := writeTable(w, []string{"SERVICE", "AT", "CLAIM", "ASKED", "DECIDED", "RULE", "LINE"}, rows); err != nil {
-		return err
 	}
 	for _, each := range r.answers {
 		for _, line := range each.messages() {
-			fmt.Fprintf(w, "\n%s\n", line)
+			fmt.Fprintf(w, "%s%s\n", gap, line)
+			gap = "\n"
 		}
 		if r.diff && each.edited() {
 			fmt.Fprintf(w, "\n%s", bodyDiff(each))
@@ -78,7 +89,11 @@ func (r *report) rows() [][]string {
 			if rule != (policy.Rule{}) {
 				line = fmt.Sprintf("%s:%d", rule.File, rule.Line)
 			}
-			rows = append(rows, []string{each.Service, at, claim, asked, decided(outcome), rule.Name, line})
+			what := decided(outcome)
+			if action := outcome.Decision.Action; r.observe && action != policy.Allow && action != policy.Warn {
+				what = "would " + what
+			}
+			rows = append(rows, []string{each.Service, at, claim, asked, what, rule.Name, line})
 		}
 	}
 	return rows

@@ -32,7 +32,7 @@ func (r *report) marks() []mark {
 		for _, outcome := range each.result.Outcomes {
 			decision := outcome.Decision
 			text := outcome.Warning()
-			if decision.Action == policy.Deny {
+			if decision.Action == policy.Deny && each.refusal != nil {
 				text = fmt.Sprintf("safesock: %s is refused (%s)", named(outcome.Claim), decision.Rule)
 				if decision.Message != "" {
 					text += "; " + decision.Message
