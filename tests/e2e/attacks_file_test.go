@@ -37,7 +37,7 @@ type step struct {
 }
 
 // stepVerbs are the sections that do something. All others are texts.
-var stepVerbs = []string{"setup", "attack", "together", "until", "send", "head", "answer", "half-close"}
+var stepVerbs = []string{"setup", "attack", "http2", "together", "until", "send", "head", "answer", "half-close"}
 
 func readAttacks(t *testing.T) []attack {
 	t.Helper()

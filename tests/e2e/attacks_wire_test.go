@@ -4,11 +4,13 @@ package e2e
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,6 +60,11 @@ func (r *replay) run(t *testing.T) {
 		case "attack":
 			for _, block := range blocks(s.text) {
 				r.request(r.socket, r.expand(t, block))
+			}
+		case "http2":
+			engine := r.lab.HTTP2(t, r.socket)
+			for _, block := range blocks(s.text) {
+				r.stream(t, engine, r.expand(t, block))
 			}
 		case "together":
 			var all sync.WaitGroup
@@ -188,6 +195,50 @@ func (r *replay) head(w *wire) {
 //
 // on a connection of its own, and waits for the answer.
 func (r *replay) request(socket, text string) (status int, answer string, err error) {
+	conn, err := r.lab.Dial(socket)
+	if err != nil {
+		return 0, "", err
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(time.Minute))
+	line, request := compose(text)
+	if _, err := io.WriteString(conn, request); err != nil {
+		r.got(line + ": " + err.Error())
+	}
+	status, answer, err = readAnswer(bufio.NewReader(conn))
+	r.got(fmt.Sprintf("%s: %s %v", line, answer, err))
+	if socket == r.socket {
+		r.made(answer)
+	}
+	return status, answer, err
+}
+
+// stream sends such a request over HTTP/2, and waits for the answer.
+func (r *replay) stream(t *testing.T, engine *http.Client, text string) {
+	t.Helper()
+	line, request := compose(text)
+	call, err := http.ReadRequest(bufio.NewReader(strings.NewReader(request)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	path, query, _ := strings.Cut(call.RequestURI, "?")
+	call.URL, call.RequestURI = &url.URL{Scheme: "http", Host: call.Host, Opaque: path, RawQuery: query}, ""
+	res, err := engine.Do(call.WithContext(ctx))
+	if err != nil {
+		r.got(line + ": " + err.Error())
+		return
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	r.got(fmt.Sprintf("%s: %s\n%s %v", line, res.Status, body, err))
+	r.got("Grpc-Status: " + res.Header.Get("Grpc-Status") + res.Trailer.Get("Grpc-Status"))
+	r.made(string(body))
+}
+
+// compose is such a request as HTTP/1.1 has it, and its first line.
+func compose(text string) (line, request string) {
 	line, rest, _ := strings.Cut(text, "\n")
 	var fields, body strings.Builder
 	for line := range strings.Lines(rest) {
@@ -202,25 +253,18 @@ func (r *replay) request(socket, text string) (status int, answer string, err er
 	if content != "" && !strings.Contains(fields.String(), "Content-Type:") {
 		fields.WriteString("Content-Type: application/json\r\n")
 	}
-	conn, err := r.lab.Dial(socket)
-	if err != nil {
-		return 0, "", err
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(time.Minute))
-	if _, err := fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: engine\r\n%sContent-Length: %d\r\n\r\n%s",
-		strings.TrimSpace(line), fields.String(), len(content), content); err != nil {
-		r.got(line + ": " + err.Error())
-	}
-	status, answer, err = readAnswer(bufio.NewReader(conn))
-	r.got(fmt.Sprintf("%s: %s %v", line, answer, err))
+	return line, fmt.Sprintf("%s HTTP/1.1\r\nHost: engine\r\n%sContent-Length: %d\r\n\r\n%s", strings.TrimSpace(line), fields.String(), len(content), content)
+}
+
+// made remembers the Id that an answer ends with.
+func (r *replay) made(answer string) {
 	var made struct{ Id string }
-	if json.Unmarshal([]byte(answer[strings.LastIndex(answer, "\n")+1:]), &made) == nil && made.Id != "" && socket == r.socket {
+	answer = strings.TrimSpace(answer)
+	if json.Unmarshal([]byte(answer[strings.LastIndex(answer, "\n")+1:]), &made) == nil && made.Id != "" {
 		r.mutex.Lock()
 		r.lastID = made.Id
 		r.mutex.Unlock()
 	}
-	return status, answer, err
 }
 
 // readAnswer reads one answer and gives its status, and its status line with its body.

@@ -123,3 +123,23 @@ func (m *Machine) HTTP(socket string) *http.Client {
 		},
 	}}
 }
+
+// HTTP2 is a client for a Unix socket of the machine that speaks HTTP/2 from
+// its first byte on, on one connection that closes with the test.
+func (m *Machine) HTTP2(t testing.TB, socket string) *http.Client {
+	t.Helper()
+	transport := &http.Transport{
+		Protocols:          new(http.Protocols),
+		DisableCompression: true, // answers are compared
+		DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return m.Dial(socket)
+		},
+	}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	conn, err := transport.NewClientConn(t.Context(), "http", "engine:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return &http.Client{Transport: conn}
+}
