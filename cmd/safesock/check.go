@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,8 @@ func newCheck() *cobra.Command {
 		Long: `Reads policies as serve would, and prints each mistake with its line and what
 to do about it. Nothing is started and no Engine is needed.
 
-` + policyHelp,
+Without FILE ` + usualPolicyHelp + ` The built-in policy
+is read with them, and by itself if there are none.`,
 		Example: `  safesock check policy.hcl
   safesock check /etc/safesock`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -39,7 +41,7 @@ to do about it. Nothing is started and no Engine is needed.
 				fmt.Fprintln(cmd.ErrOrStderr(), warnings)
 			}
 			if len(files) == 0 {
-				files = []policy.File{safesock.Policy}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: ok (no FILE was given, and there is no %s)\n", safesock.Policy.Name, strings.Join(usualPlaces(), " and no "))
 			}
 			for _, file := range files {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s: ok\n", file.Name)

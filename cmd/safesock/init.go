@@ -34,8 +34,10 @@ output.`,
 		Example: `  safesock init
   safesock init --for ci ci.hcl
   safesock check policy.hcl`,
-		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return fmt.Errorf("%s takes one FILE, not %d", cmd.CommandPath(), len(args))
+			}
 			src, err := examples.Policies.ReadFile(situation + ".hcl")
 			if err != nil {
 				return fmt.Errorf("--for %s: one of %s", situation, strings.Join(situations, ", "))

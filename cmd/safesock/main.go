@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -87,14 +88,28 @@ func newRoot() *cobra.Command {
 		Short:         "Docker's ports stay on this machine unless a policy says otherwise",
 		Long:          manual,
 		Example:       manualExamples,
-		Args:          cobra.NoArgs,
+		Version:       version(),
+		Args:          noCommand,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE:          func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newServe(), newCheck(), newExplain(), newTest(), newFmt(), newInit(), newVersion())
+	root.SetVersionTemplate(versionLine())
+	root.SuggestionsMinimumDistance = 2
+	root.AddCommand(newServe(), newCheck(), newExplain(), newTest(), newFmt(), newInit(), newPolicy(), newVersion())
 	return root
+}
+
+// noCommand refuses the name of a command that there is not.
+func noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+		return fmt.Errorf("there is no command %q; did you mean %s?", args[0], strings.Join(like, " or "))
+	}
+	return fmt.Errorf("there is no command %q\nsee '%s --help'", args[0], cmd.CommandPath())
 }
 
 // wanted tells how the value of a flag is written, by the flag's type.

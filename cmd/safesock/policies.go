@@ -15,10 +15,13 @@ import (
 	"github.com/safesock/safesock/policy"
 )
 
-const policyHelp = `Without --policy the first of these that exists is used:
+const usualPolicyHelp = `the first of these that exists is used:
 $XDG_CONFIG_HOME/safesock/policy.hcl (which is ~/.config/safesock/policy.hcl),
-unless safesock runs as root, and /etc/safesock/policy.hcl. The built-in policy
-decides what they leave open. --policy /dev/null uses the built-in one alone.`
+unless safesock runs as root, and /etc/safesock/policy.hcl.`
+
+const policyHelp = `Without --policy ` + usualPolicyHelp + ` The built-in policy
+decides what they leave open ("safesock policy" prints it). --policy /dev/null
+uses the built-in one alone.`
 
 // policies are the policy files of a command.
 type policies struct {
@@ -112,8 +115,8 @@ func hclNames(path string) ([]string, error) {
 // testSuffix ends the names of files that hold a policy's test cases.
 const testSuffix = ".policytest.hcl"
 
-// usualPolicy is the first policy in the usual places, or none.
-func usualPolicy() []string {
+// usualPlaces are where policies are looked for when none is named.
+func usualPlaces() []string {
 	places := []string{"/etc/safesock/policy.hcl"}
 	if os.Getuid() != 0 {
 		// As root, a home folder may be somebody else's: sudo keeps HOME.
@@ -121,7 +124,12 @@ func usualPolicy() []string {
 			places = append([]string{filepath.Join(config, "safesock", "policy.hcl")}, places...)
 		}
 	}
-	for _, place := range places {
+	return places
+}
+
+// usualPolicy is the first policy in the usual places, or none.
+func usualPolicy() []string {
+	for _, place := range usualPlaces() {
 		// What is there and cannot be read is an error later on, not a reason
 		// to go on without it.
 		if _, err := os.Stat(place); !errors.Is(err, fs.ErrNotExist) {

@@ -75,7 +75,12 @@ func readTestFile(name string) (*testFile, error) {
 	if diags.HasErrors() {
 		return nil, policy.Diagnose(policy.File{Name: name, Src: src}, parsed, diags)
 	}
+	lines := map[string]int{}
 	for _, each := range file.Cases {
+		if first, ok := lines[each.Name]; ok {
+			return nil, fmt.Errorf("%s:%d: case %q: line %d has a case of this name already", name, each.At.Start.Line, each.Name, first)
+		}
+		lines[each.Name] = each.At.Start.Line
 		if given := count(each.Run != "", each.Compose != "", each.Call != ""); given != 1 {
 			return nil, fmt.Errorf("%s:%d: case %q: one of run, compose and call has to be given, not %d", name, each.At.Start.Line, each.Name, given)
 		}

@@ -112,7 +112,7 @@ func (t *test) all(ctx context.Context, out io.Writer, args []string) error {
 		return err
 	}
 	var suites []tested
-	failed, broken := false, 0
+	failed, broken, ran := false, 0, 0
 	cover := coverage{}
 	for _, name := range names {
 		suite, err := t.file(ctx, out, name, only, cover)
@@ -123,6 +123,7 @@ func (t *test) all(ctx context.Context, out io.Writer, args []string) error {
 		}
 		suites = append(suites, suite)
 		failed = failed || suite.Failures > 0
+		ran += suite.Count
 	}
 	if t.coverage {
 		cover.print(out)
@@ -140,6 +141,8 @@ func (t *test) all(ctx context.Context, out io.Writer, args []string) error {
 		return fmt.Errorf("%d of %d files cannot be run", broken, len(names))
 	case failed:
 		return no("")
+	case ran == 0 && t.run != "":
+		return fmt.Errorf("--run %s: no case has such a name", t.run)
 	}
 	return nil
 }
@@ -158,6 +161,8 @@ func testFiles(args []string) ([]string, error) {
 				return err
 			case entry.IsDir() && path != arg && strings.HasPrefix(entry.Name(), "."):
 				return fs.SkipDir
+			case path == arg && strings.HasSuffix(path, ".hcl") && !strings.HasSuffix(path, testSuffix):
+				return fmt.Errorf("%s: is a policy; name its test file, %s", path, strings.TrimSuffix(path, ".hcl")+testSuffix)
 			case !entry.IsDir() && (path == arg || strings.HasSuffix(path, testSuffix)):
 				names, found = append(names, path), true
 			}
