@@ -150,7 +150,11 @@ func (a *Audit) call(call rewrite.Call, result rewrite.Result, refusal error, ob
 	if c := result.Compose; c != (policy.Compose{}) {
 		record.Compose = &ComposeRecord{Project: c.Project, Service: c.Service, Files: c.Files}
 	}
+	room := maxTexts
 	for _, o := range result.Outcomes {
+		if room -= len(o.Before) + len(o.After); room < 0 {
+			o.Before, o.After = tooMuch, tooMuch
+		}
 		record.Claims = append(record.Claims, claimRecord(o))
 	}
 	if refusal != nil {
@@ -158,6 +162,13 @@ func (a *Audit) call(call rewrite.Call, result rewrite.Result, refusal error, ob
 	}
 	return record.ID, a.write(record)
 }
+
+// maxTexts bounds what one record says of before and after, in bytes. A call
+// can make many claims by one long text.
+const maxTexts = 1 << 20
+
+// tooMuch stands for texts beyond that.
+const tooMuch = "left out: the record would be too long"
 
 func claimRecord(o rewrite.Outcome) ClaimRecord {
 	r := ClaimRecord{

@@ -11,8 +11,11 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/safesock/safesock/rewrite"
 )
@@ -28,6 +31,9 @@ func (s *Server) answer(q rewrite.Question, known map[rewrite.Question]rewrite.A
 		a, err = s.inspect(q.Name)
 	case rewrite.AboutPath:
 		a.Path, a.Exists, err = resolve(q.Name)
+		if a.Exists && sameFile(a.Path, s.guarded) {
+			a.Path = s.guarded
+		}
 	case rewrite.AboutInterface:
 		_, err := os.Stat("/sys/class/net/" + filepath.Base(q.Name))
 		a.Exists = err == nil
@@ -77,20 +83,72 @@ func (s *Server) inspect(path string) (rewrite.Answer, error) {
 	return rewrite.Answer{Status: answer.StatusCode, Body: body}, err
 }
 
-// resolve follows the symbolic links of an absolute path. What does not exist
-// yet is kept as it is written, below the last folder that does.
-func resolve(path string) (resolved string, exists bool, err error) {
-	path = filepath.Clean(path)
-	real, err := filepath.EvalSymlinks(path)
-	if err == nil {
-		return real, true, nil
+// sameFile tells whether two paths lead to one file, as hard links do, and the
+// root of a process.
+func sameFile(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
 	}
-	if !os.IsNotExist(err) || path == "/" {
-		return "", false, err
-	}
-	parent, _, err := resolve(filepath.Dir(path))
-	return filepath.Join(parent, filepath.Base(path)), false, err
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
 }
+
+// maxLinks is how many symbolic links of one path are followed: as many as the
+// kernel would.
+const maxLinks = 40
+
+// resolve follows the symbolic links of an absolute path. What does not exist
+// yet is kept as it is written, below the last folder that does. So is what
+// lies behind a link of /proc that leads into a process: the kernel does not
+// follow that by its text, and looks for what comes next in another root.
+func resolve(path string) (resolved string, exists bool, err error) {
+	done, rest := "/", filepath.Clean(path)
+	for links := 0; ; {
+		next, behind, _ := strings.Cut(strings.TrimLeft(rest, "/"), "/")
+		if next == "" {
+			return done, true, nil
+		}
+		at := filepath.Join(done, next)
+		info, err := os.Lstat(at)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return filepath.Join(at, behind), false, nil
+		case err != nil:
+			return "", false, err
+		case info.Mode().Type() != fs.ModeSymlink:
+			done, rest = at, behind
+			continue
+		}
+		target, err := os.Readlink(at)
+		if err != nil {
+			return "", false, err
+		}
+		if entersProcess(done, target) {
+			at = filepath.Join(at, behind)
+			_, err := os.Stat(at)
+			return at, err == nil, nil
+		}
+		if links++; links > maxLinks {
+			return "", false, &fs.PathError{Op: "resolve", Path: path, Err: unix.ELOOP}
+		}
+		if filepath.IsAbs(target) {
+			done = "/"
+		}
+		rest = target + "/" + behind
+	}
+}
+
+// entersProcess tells whether a link in a folder is one of /proc/PID/root, cwd,
+// exe, fd and the like, whose target only looks like a path. The others of
+// /proc, as self and mounts, have a relative one.
+func entersProcess(folder, target string) bool {
+	var system unix.Statfs_t
+	err := unix.Statfs(folder, &system)
+	return (err != nil || system.Type == unix.PROC_SUPER_MAGIC) && !ordinaryProcLink.MatchString(target)
+}
+
+var ordinaryProcLink = regexp.MustCompile(`^(self|[0-9]+)(/[a-z0-9]+)*$`)
 
 // hasForeignPorts tells whether a bridge has ports other than the virtual ones
 // that engines make for containers.

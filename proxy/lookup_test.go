@@ -1,11 +1,14 @@
 package proxy
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/safesock/safesock/rewrite"
 )
@@ -43,7 +46,18 @@ func TestPathsAreResolvedAsFarAsTheyExist(t *testing.T) {
 	if err := os.Symlink(dir, dir+"/link"); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Symlink("/proc/self/root", dir+"/root"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("../"+filepath.Base(dir)+"/loop", dir+"/loop"); err != nil {
+		t.Fatal(err)
+	}
+	process := fmt.Sprintf("/proc/%d", os.Getpid())
 	for path, want := range map[string]string{
+		"/proc/self/root" + dir:      process + "/root" + dir + " true",
+		dir + "/root/nowhere":        process + "/root/nowhere false",
+		"/proc/self/cwd/lookup.go":   process + "/cwd/lookup.go true",
+		"/proc/mounts":               process + "/mounts true",
 		dir + "/link/./link/../link": dir + " true",
 		dir + "/link/new/./er":       dir + "/new/er false",
 		"/":                          "/ true",
@@ -52,5 +66,8 @@ func TestPathsAreResolvedAsFarAsTheyExist(t *testing.T) {
 		if fmt.Sprint(got, " ", exists) != want || err != nil {
 			t.Errorf("%s: got %s %t (%v) want %s", path, got, exists, err, want)
 		}
+	}
+	if got, _, err := resolve(dir + "/loop"); !errors.Is(err, unix.ELOOP) {
+		t.Errorf("got %s (%v), want %v", got, err, unix.ELOOP)
 	}
 }

@@ -11,9 +11,14 @@ import (
 )
 
 // build claims what the query of a build asks for. The body, its context, is
-// not read: what a Dockerfile runs stays within that.
+// not read: what a Dockerfile runs stays within that, but for Podman's, which
+// runs builds on the host's network if it is not told otherwise, and each RUN
+// that asks for it in any case.
 func build(c *call) {
 	c.buildNetwork(c.query("networkmode"))
+	if c.podman() {
+		c.claim(policy.Network{Mode: "host", Name: "host", Driver: "host"}, value{})
+	}
 
 	// BuildKit before the Engine's 25.0.2 lets a frontend, which a Dockerfile
 	// may choose, run with the host's network and all capabilities
@@ -82,7 +87,8 @@ func (c *call) podmanBuild() {
 		{"additionalbuildcontexts", "libpod"},
 		{"localcontextdir", "libpod"}, // a folder of the host, as context
 		{"rusagelogfile", "libpod"},   // a file of the host, to be written
-		{"sbom-output", "libpod"},     // the same
+		{"outputs", "libpod"},         // the same
+		{"sbom-output", "libpod"},
 		{"sbom-purl-output", "libpod"},
 	} {
 		for _, text := range c.parameters(p.parameter) {
@@ -91,15 +97,31 @@ func (c *call) podmanBuild() {
 			}
 		}
 	}
-	for _, text := range c.parameters("secrets") {
-		if strings.Contains(text, "..") { // a file outside the context
-			c.parameter(policy.Privilege{Name: "libpod", Value: text}, "secrets")
+	for _, name := range []string{"secrets", "dockerfile"} {
+		for _, text := range c.parameters(name) {
+			if strings.Contains(text, "..") { // a file outside the context
+				c.parameter(policy.Privilege{Name: "libpod", Value: text}, name)
+			}
 		}
+	}
+	for _, name := range []string{"t", "manifest"} {
+		for _, text := range c.parameters(name) {
+			if transport, _, found := strings.Cut(text, ":"); found && slices.Contains(fileTransports, transport) {
+				c.parameter(policy.Privilege{Name: "libpod", Value: text}, name)
+			}
+		}
+	}
+	if text := c.query("isolation"); text == "chroot" || text == "2" {
+		c.parameter(policy.Privilege{Name: "security_opt", Value: "isolation=" + text}, "isolation")
 	}
 	for _, text := range c.parameters("nsoptions") {
 		c.buildNamespaces(text)
 	}
 }
+
+// fileTransports are the kinds of image names with which an image is written
+// to files of the host (containers-transports(5)).
+var fileTransports = []string{"containers-storage", "dir", "docker-archive", "docker-daemon", "oci", "oci-archive", "ostree", "sif", "tarball"}
 
 // buildNamespaces claims the namespaces that a build of Podman's does not get
 // of its own, out of a list like [{"Name":"network","Host":true,"Path":""}].

@@ -56,7 +56,10 @@ func (c *call) about(name, image string, labels value) {
 
 // existing are the kinds of claims that a container makes as the Engine holds
 // it.
-type existing struct{ ports bool }
+type existing struct {
+	ports bool
+	fresh bool // ports, too, if it was never started: Podman opens them when somebody attaches to it
+}
 
 // target reads the container that the path names as the Engine holds it. What
 // a decision would change there cannot be changed any more, and refuses. The
@@ -68,7 +71,7 @@ func (c *call) target(of existing) {
 	}
 	c.aboutExisting(x)
 	config, host := x.field("Config"), x.field("HostConfig")
-	if of.ports {
+	if of.ports || of.fresh && x.field("State").field("Status").text() == "created" {
 		c.portBindings(host.member("PortBindings"))
 		c.publishAll(host, config.field("ExposedPorts"))
 	}
@@ -122,6 +125,10 @@ func containerRestart(c *call) {
 	c.target(existing{ports: true})
 }
 
+func containerAttach(c *call) {
+	c.target(existing{fresh: true})
+}
+
 // containerEnter is for calls that reach into a container that exists. They
 // open no port, but get what it has: mounts, networks, privileges.
 func containerEnter(c *call) {
@@ -139,7 +146,9 @@ func containerExec(c *call) {
 
 func containerUpdate(c *call) {
 	c.container.Name = c.Vars["name"]
-	c.devices(c.body())
+	body := c.body()
+	c.devices(body)
+	c.anything("libpod", body.field("health_log_destination"), healthLogs)
 }
 
 func containerCheckpoint(c *call) {

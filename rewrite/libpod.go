@@ -36,6 +36,11 @@ func libpodSpec(c *call) {
 		if source := v.field("source").text(); strings.HasPrefix(source, "/") {
 			c.bind(source, v.field("destination").text(), false, v)
 		}
+		for _, option := range v.field("options").texts() {
+			if name, dir, _ := strings.Cut(option, "="); name == "upperdir" || name == "workdir" {
+				c.bind(dir, v.field("destination").text(), false, v)
+			}
+		}
 	}
 	if rootfs := spec.field("rootfs"); rootfs.text() != "" {
 		c.bind(rootfs.text(), "/", false, rootfs)
@@ -63,7 +68,8 @@ func (c *call) libpodPorts(mappings value) {
 			c.refuse(http.StatusBadRequest, "%s/range: more than %d ports", m.pointer(), maxRange)
 			return
 		}
-		bound := "" // what takes the mapping's place, "" before any decision
+		made := map[string]string{} // such texts by their addresses: the ports of a range share one
+		bound := ""                 // what takes the mapping's place, "" before any decision
 		edit := func(cl *claim, to []netip.Addr) string {
 			if first == 0 && count > 1 && len(to) > 1 {
 				c.refuse(http.StatusBadRequest, "%s: a range without host ports can go to one address only; name the host ports", m.pointer())
@@ -74,6 +80,13 @@ func (c *call) libpodPorts(mappings value) {
 			if first == 0 {
 				host = c.sharedPort(cl, to)
 			}
+			place := fmt.Sprint(to)
+			if host != asked {
+				place += " " + host
+			}
+			if text, done := made[place]; done {
+				return text
+			}
 			var texts []string
 			for _, ip := range to {
 				var inside edits
@@ -83,7 +96,8 @@ func (c *call) libpodPorts(mappings value) {
 				}
 				texts = append(texts, inside.made(m))
 			}
-			return strings.Join(texts, ",")
+			made[place] = strings.Join(texts, ",")
+			return made[place]
 		}
 		for protocol := range strings.SplitSeq(strings.ToLower(m.field("protocol").text()), ",") {
 			for i := range count {
@@ -228,6 +242,9 @@ func (c *call) libpodMount(m value) {
 	}
 }
 
+// healthLogs are where the output of health checks goes, besides folders.
+var healthLogs = []string{"local", "events_logger", "none"}
+
 // podmanSeccomp are where Podman has the profile that containers get anyway.
 var podmanSeccomp = []string{"/usr/share/containers/seccomp.json", "/etc/containers/seccomp.json"}
 
@@ -277,7 +294,8 @@ func (c *call) libpodPrivileges(spec value) {
 		{"hostsFile", "libpod", nil},
 		{"conmon_pid_file", "libpod", nil}, // files of the host, to be written
 		{"infra_conmon_pid_file", "libpod", nil},
-		{"healthLogDestination", "libpod", []string{"local", "events_logger", "none"}},
+		{"healthLogDestination", "libpod", healthLogs},
+		{"cgroups_mode", "cgroup", []string{"enabled", "no-conmon", "split"}},
 	} {
 		c.anything(p.name, spec.field(p.field), p.harmless)
 	}
@@ -351,12 +369,20 @@ func libpodNetworkCreate(c *call) {
 	}
 }
 
-// libpodSecretCreate claims the driver of a secret: "shell" runs commands on
-// the host.
+// libpodSecretCreate claims the driver of a secret, and its options: "shell"
+// runs commands on the host, "file" writes where its option says.
 func libpodSecretCreate(c *call) {
 	if driver := c.query("driver"); driver != "" && driver != "file" {
 		c.parameter(policy.Privilege{Name: "secret_driver", Value: driver}, "driver")
 	}
+	if options := c.query("driveropts"); options != "" && options != "null" && options != "{}" {
+		c.parameter(policy.Privilege{Name: "secret_driver", Value: options}, "driveropts")
+	}
+}
+
+// libpodVolume claims what a volume that exists stands for.
+func libpodVolume(c *call) {
+	c.volume(c.Vars["name"], "", false, value{})
 }
 
 // libpodImport claims the address that an image is fetched from.

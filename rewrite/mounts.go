@@ -1,9 +1,12 @@
 package rewrite
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/safesock/safesock/policy"
@@ -38,7 +41,7 @@ func (c *call) bind(source, target string, readOnly bool, at value) *claim {
 		}
 	}
 	m.Socket = m.Source == c.Upstream || m.Source == c.Listen
-	m.Engine = m.Source != c.Listen && (m.Socket || c.holdsSocket(m.Source))
+	m.Engine = m.Source != c.Listen && (m.Socket || c.holdsSocket(m.Source) || strings.HasPrefix(m.Source, "."))
 	return c.claim(m, at)
 }
 
@@ -51,6 +54,9 @@ func (c *call) holdsSocket(source string) bool {
 	if strings.HasPrefix(folder, "/run/user/") && strings.Count(folder, "/") == 4 {
 		return true
 	}
+	if behindProcess.MatchString(folder) {
+		return true
+	}
 	for _, socket := range sockets {
 		if strings.HasPrefix(socket, folder) || path.Base(socket) == path.Base(source) {
 			return true
@@ -58,6 +64,9 @@ func (c *call) holdsSocket(source string) bool {
 	}
 	return false
 }
+
+// behindProcess is what a process has open, or its root: it can be anything.
+var behindProcess = regexp.MustCompile(`^/proc/(self|thread-self|[0-9]+)/`)
 
 // binds claims the host's paths in HostConfig.Binds, as in "/src:/dst:ro".
 // What does not begin with a slash is the name of a volume.
@@ -155,7 +164,7 @@ func (c *call) volume(name, target string, readOnly bool, at value) {
 	}
 	v := c.engine("/volumes/" + url.PathEscape(name))
 	for _, cl := range c.volumeOptions(v.field("Driver"), v.field("Options"), target, readOnly) {
-		if at.doc.name == "" {
+		if !at.absent() && at.doc.name == "" {
 			cl.at = at
 		}
 		cl.edit = nil
@@ -173,12 +182,20 @@ func (c *call) volumeOptions(driver, options value, target string, readOnly bool
 	}
 	var kind, flags string
 	var device value
+	seen := map[string]bool{}
 	for key, m := range options.members() {
-		switch strings.ToLower(key) {
+		key = strings.ToLower(key)
+		if seen[key] {
+			m.wrong("the option " + key + " appears twice") // Engines do not agree on which counts
+		}
+		seen[key] = true
+		switch key {
 		case "type":
 			kind = m.text()
 		case "o":
-			flags = m.text()
+			if flags = m.text(); strings.Contains(flags, `\`) {
+				m.wrong("a backslash, which the kernel takes away, cannot be read") // out of paths
+			}
 		case "device":
 			device = m
 		}
@@ -187,12 +204,12 @@ func (c *call) volumeOptions(driver, options value, target string, readOnly bool
 	bound := false
 	for flag := range strings.SplitSeq(flags, ",") {
 		name, paths, _ := strings.Cut(flag, "=")
-		switch name {
-		case "bind", "rbind":
+		switch {
+		case name == "bind", name == "rbind":
 			bound = true
-		case "ro":
+		case name == "ro":
 			readOnly = true
-		case "lowerdir", "upperdir", "workdir":
+		case kind == "overlay" && !slices.Contains(overlayFlags, name), strings.HasSuffix(name, "dir"):
 			for source := range strings.SplitSeq(paths, ":") {
 				if source != "" {
 					claims = append(claims, c.bind(source, target, readOnly, options))
@@ -200,22 +217,36 @@ func (c *call) volumeOptions(driver, options value, target string, readOnly bool
 			}
 		}
 	}
-	source := device.text()
-	switch {
-	case source == "", kind == "tmpfs" && !bound, kind == "overlay" && !bound:
-	case !bound && !strings.HasPrefix(source, "/"), !bound && (strings.HasPrefix(kind, "nfs") || kind == "cifs" || strings.HasPrefix(kind, "smb")):
-		claims = append(claims, c.claim(policy.Mount{Source: source, Target: target, ReadOnly: readOnly}, device)) // another host's folder
-	default:
-		cl := c.bind(source, target, readOnly, device)
-		if device.doc.name == "" {
-			cl.edit = func(policy.Decision) string {
-				c.replace(device, quote(c.Listen))
-				return quote(c.Listen)
-			}
-		}
-		claims = append(claims, cl)
+	at := device
+	if at.orAbsent().absent() {
+		at = options
 	}
-	return claims
+	source := cmp.Or(device.text(), kind) // Podman takes the type of one without a device for that, too
+	remote := strings.HasPrefix(kind, "nfs") || kind == "cifs" || strings.HasPrefix(kind, "smb")
+	if source == "" || !bound && (kind == "tmpfs" || kind == "overlay" && len(claims) > 0) {
+		return claims
+	}
+	if !bound && !remote && kind != "none" && kind != "overlay" { // a block device, the kernel's own, or what a helper of mount(8) makes of it
+		claims = append(claims, c.claim(policy.Privilege{Name: "device", Value: strings.TrimSpace(kind + " " + device.text())}, at))
+	}
+	if !bound && (remote || !strings.HasPrefix(source, "/")) {
+		return append(claims, c.claim(policy.Mount{Source: source, Target: target, ReadOnly: readOnly}, at))
+	}
+	cl := c.bind(source, target, readOnly, at)
+	if at == device && device.doc.name == "" {
+		cl.edit = func(policy.Decision) string {
+			c.replace(device, quote(c.Listen))
+			return quote(c.Listen)
+		}
+	}
+	return append(claims, cl)
+}
+
+// overlayFlags are the options of an overlay that name no folder (the kernel's
+// Documentation/filesystems/overlayfs.rst).
+var overlayFlags = []string{
+	"", "rw", "noatime", "relatime", "nodev", "nosuid", "noexec", "index", "metacopy", "nfs_export", "redirect_dir",
+	"userxattr", "uuid", "verity", "volatile", "xino",
 }
 
 // volumeDriver claims the driver of a container's unnamed volumes.

@@ -159,17 +159,33 @@ func (c *call) securityOptions(host value) {
 		}
 		c.claim(policy.Privilege{Name: "security_opt", Value: name + "=" + option}, item)
 	}
-	// An empty list is all of /proc and /sys, unlike null. A privileged
-	// container has that anyway.
-	for _, paths := range []struct {
-		name   string
-		always string // one of the Engine's own list
-	}{{"MaskedPaths", "/proc/kcore"}, {"ReadonlyPaths", "/proc/sys"}} {
-		if list := host.field(paths.name); !list.absent() && !shared && !slices.Contains(list.texts(), paths.always) {
+	// A list without one of the Engine's own paths opens that, unlike null. A
+	// privileged container has them all anyway. One that exists has what its
+	// Engine's version lists, or nothing of it.
+	for _, system := range systemPaths {
+		list := host.field(system.field)
+		if list.absent() || shared {
+			continue
+		}
+		texts := list.texts()
+		lacks := func(path string) bool { return !slices.Contains(texts, path) }
+		if c.held != "" && lacks(system.paths[0]) || c.held == "" && slices.ContainsFunc(system.paths, lacks) {
 			c.claim(policy.Privilege{Name: "security_opt", Value: "systempaths=unconfined"}, list)
 			return
 		}
 	}
+}
+
+// systemPaths are what every version of Engines keeps from containers (moby:
+// oci/defaults.go), the most telling one first.
+var systemPaths = []struct {
+	field string
+	paths []string
+}{
+	{"MaskedPaths", []string{
+		"/proc/kcore", "/proc/acpi", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
+	}},
+	{"ReadonlyPaths", []string{"/proc/sys", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sysrq-trigger"}},
 }
 
 // runtime claims another runtime than the Engine's own.

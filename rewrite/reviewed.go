@@ -129,7 +129,6 @@ var reviewed = []struct{ method, path, why string }{
 	{"POST", "/libpod/system/check", "checks the storage, and removes what is damaged"},
 	{"POST", "/libpod/system/prune", "removes"},
 	{"POST", "/libpod/volumes/prune", "removes"},
-	{"POST", "/libpod/volumes/{name}/import", "fills a volume out of the body; what it mounts was decided when it was made"},
 	{"DELETE", "/libpod/artifacts/remove", "removes"},
 	{"DELETE", "/libpod/artifacts/{name:.*}", "removes"},
 	{"DELETE", "/libpod/containers/{name}", "removes"},
@@ -201,6 +200,5 @@ var reviewed = []struct{ method, path, why string }{
 	{"GET", "/libpod/version", "reads"},
 	{"GET", "/libpod/volumes/json", "reads"},
 	{"GET", "/libpod/volumes/{name}/exists", "reads"},
-	{"GET", "/libpod/volumes/{name}/export", "reads a volume, whose mount was decided when it was made"},
 	{"GET", "/libpod/volumes/{name}/json", "reads"},
 }

@@ -25,6 +25,10 @@ type node struct {
 	place      int32 // how many are before it in the node that holds it
 }
 
+// maxValues bounds the memory that one text takes. A create that publishes
+// every port there is stays below.
+const maxValues = 1 << 20
+
 // maxDepth is how deep encoding/json follows nested values.
 const maxDepth = 10000
 
@@ -79,6 +83,9 @@ func (s *scanner) wrong() error {
 func (s *scanner) value(n node, depth int) error {
 	if depth >= maxDepth {
 		return fmt.Errorf("the JSON is nested %d deep or deeper", maxDepth)
+	}
+	if len(s.nodes) == maxValues {
+		return fmt.Errorf("the JSON has more than %d values", maxValues)
 	}
 	i := int32(len(s.nodes))
 	n.kind, n.start = s.peek(), int32(s.at)
