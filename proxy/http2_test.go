@@ -184,6 +184,10 @@ func TestStreamsPassBothWaysWithTheirTrailers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			sums := make(chan string, 1)
 			w := newWorld(t, http2Engine(t, func(a http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/version" { // which safesock itself asks for
+					io.WriteString(a, "{}")
+					return
+				}
 				a.Header().Set("Content-Type", "application/grpc")
 				a.Header().Set("Trailer", "Grpc-Status")
 				flush(a)
