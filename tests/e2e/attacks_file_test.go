@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"text/template"
@@ -142,6 +143,7 @@ func (r *replay) expand(t *testing.T, text string) string {
 		"image":   func(name string) string { return r.engineText("/images/"+name+"/json", "Id") },
 		"version": func(service string) string { return r.engineText("/services/"+service, "Version.Index") },
 		"id":      func(name string) string { return r.engineText("/containers/"+name+"/json", "Id") },
+		"pid":     func(name string) string { return strconv.Itoa(r.pid(name)) },
 		"network": func(name string) string { return r.engineText("/networks/"+name, "Id") },
 	}
 	included := map[string]string{}
