@@ -136,6 +136,12 @@ func fakeEngine() {
 		switch {
 		case r.URL.Path == "/_ping":
 			fmt.Fprint(w, "OK")
+		case r.URL.Path == "/events":
+			_ = http.NewResponseController(w).Flush()
+			if _, err := daemon.SdNotify(false, "EVENTS=1"); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+			}
+			<-r.Context().Done()
 		case strings.HasSuffix(r.URL.Path, "/containers/create"):
 			fmt.Fprintf(os.Stdout, "%s\n", body)
 			w.WriteHeader(http.StatusCreated)

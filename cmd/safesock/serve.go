@@ -151,8 +151,8 @@ func (s *serve) heedSignals(ctx context.Context, hangup <-chan os.Signal, stop f
 			s.notify(daemon.SdNotifyReady)
 		case <-ctx.Done():
 			s.server.Log.Info("stopping, once open calls have ended; again to end now", "drain", s.server.Drain)
-			s.notify(daemon.SdNotifyStopping)
 			stop()
+			s.notify(daemon.SdNotifyStopping)
 			return
 		}
 	}
