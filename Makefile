@@ -7,7 +7,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 # The program, static, with its version in it.
 build:
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o safesock ./cmd/safesock
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.described=$$(git describe --tags --always --dirty 2>/dev/null)" -o safesock ./cmd/safesock
 
 # safesock in front of this machine's Engine; one is installed if there is none.
 run: build

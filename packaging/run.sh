@@ -33,6 +33,10 @@ install() {
 safesock=$1
 shift
 DOCKER_HOST=${DOCKER_HOST:-}
+# safesock's own socket, as serve finds it, is not the Engine's.
+case ${DOCKER_HOST#unix://} in
+/run/safesock/docker.sock | "${XDG_RUNTIME_DIR:-/run/user/$(id -u)}/safesock/docker.sock") DOCKER_HOST= ;;
+esac
 command -v curl >/dev/null || install curl
 if ! engine; then
 	[ -z "$DOCKER_HOST" ] || die "no Engine answers at DOCKER_HOST=$DOCKER_HOST"
@@ -40,8 +44,8 @@ if ! engine; then
 	if [ -d /run/systemd/system ]; then
 		systemctl start docker
 	elif ! engine; then
-		echo "run.sh: starting dockerd, until safesock ends; its log is /var/log/dockerd.log" >&2
-		dockerd >>/var/log/dockerd.log 2>&1 &
+		echo "run.sh: starting dockerd. It ends with safesock (Ctrl-C), and its containers with it; its log is /var/log/dockerd.log" >&2
+		setsid dockerd >>/var/log/dockerd.log 2>&1 &
 		dockerd=$!
 		trap 'kill "$dockerd"; wait "$dockerd" || true' EXIT
 	fi
@@ -52,9 +56,10 @@ if ! engine; then
 	engine || die "the Engine does not answer after 30 seconds; see /var/log/dockerd.log"
 fi
 
-# The shell stays, to end a dockerd that it started.
-trap 'kill -TERM "$child" 2>/dev/null || true' INT TERM
-"$safesock" serve "$@" &
+# The shell stays, to end a dockerd that it started. What a terminal sends to
+# all of its programs reaches safesock once, through the shell.
+trap 'kill -TERM "$child" 2>/dev/null || true' INT TERM HUP
+setsid "$safesock" serve "$@" &
 child=$!
 status=0
 wait "$child" || status=$?
