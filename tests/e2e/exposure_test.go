@@ -13,12 +13,20 @@ func TestMain(m *testing.M) { lab.Main(m) }
 
 // everyEngine runs a test on a lab of its own for each engine.
 func everyEngine(t *testing.T, test func(t *testing.T, l *lab.Lab)) {
+	enginesThat(t, func(lab.Kind) bool { return true }, test)
+}
+
+// enginesThat does so for some of the engines.
+func enginesThat(t *testing.T, holds func(lab.Kind) bool, test func(t *testing.T, l *lab.Lab)) {
 	t.Parallel()
 	kinds, err := lab.Kinds()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, kind := range kinds {
+		if !holds(kind) {
+			continue
+		}
 		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
 			test(t, lab.New(t, kind))

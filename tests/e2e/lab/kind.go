@@ -15,6 +15,7 @@ type Kind struct {
 	Suite  string   // the Debian that has it
 	Serve  []string // the command that serves its API
 	Socket string   // where it serves it
+	HTTP2  bool     // it speaks HTTP/2 there with who begins with it
 }
 
 // kinds are the engines that setup.sh knows to get.
@@ -22,7 +23,7 @@ var kinds = []Kind{
 	{Name: "20.10", Suite: "bookworm", Serve: dockerd, Socket: dockerSocket},
 	{Name: "26.1", Suite: "trixie", Serve: dockerd, Socket: dockerSocket},
 	{Name: "28.5", Suite: "sid", Serve: dockerd, Socket: dockerSocket},
-	{Name: "29", Suite: "sid", Serve: []string{"/opt/moby/dockerd"}, Socket: dockerSocket}, // which sid has no package of
+	{Name: "29", Suite: "sid", Serve: []string{"/opt/moby/dockerd"}, Socket: dockerSocket, HTTP2: true}, // which sid has no package of
 	{Name: "podman-4.3", Suite: "bookworm", Serve: podman, Socket: podmanSocket},
 	{Name: "podman-5.4", Suite: "trixie", Serve: podman, Socket: podmanSocket},
 	{Name: "podman-5.8", Suite: "sid", Serve: podman, Socket: podmanSocket},
