@@ -224,7 +224,7 @@ var endpoints = []string{
 	"libpod.container.restore", "libpod.container.start", "libpod.container.update", "libpod.exec.start", "libpod.image.build", "libpod.image.import",
 	"libpod.image.load", "libpod.image.scp", "libpod.kube.apply", "libpod.kube.play", "libpod.manifest.create", "libpod.manifest.modify",
 	"libpod.manifest.push", "libpod.network.connect", "libpod.network.create", "libpod.pod.create", "libpod.pod.restart", "libpod.pod.start",
-	"libpod.quadlet.install", "libpod.secret.create", "libpod.volume.create", "network.connect", "network.create", "node.update", "plugin.create",
+	"libpod.quadlet.install", "libpod.secret.create", "libpod.volume.create", "libpod.volume.export", "libpod.volume.import", "network.connect", "network.create", "node.update", "plugin.create",
 	"plugin.enable", "plugin.pull", "plugin.set", "plugin.upgrade", "secret.create", "secret.update", "service.create", "service.update", "session",
 	"swarm.init", "swarm.inspect", "swarm.join", "swarm.unlock", "swarm.unlockkey", "swarm.update", "volume.create",
 }
