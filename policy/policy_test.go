@@ -12,7 +12,6 @@ import (
 	"github.com/safesock/safesock/policy"
 )
 
-
 // parse reads a user's policy, put before the built-in one.
 func parse(t testing.TB, src string) *policy.Policy {
 	t.Helper()
