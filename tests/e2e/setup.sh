@@ -111,7 +111,7 @@ make_dockerode() {
 }
 
 # make_moby builds the Engine that no Debian has. It takes some minutes and, in
-# Go's own caches, 3 GB.
+# Go's own caches, 2.5 GB.
 make_moby() {
 	local place=$cache/sid/opt/moby
 	local package=github.com/moby/moby/v2/cmd/dockerd@$moby
