@@ -180,26 +180,7 @@ func (c *call) volumeOptions(driver, options value, target string, readOnly bool
 	default:
 		return []*claim{c.claim(policy.Privilege{Name: "volume_driver", Value: name}, driver)}
 	}
-	var kind, flags string
-	var device value
-	seen := map[string]bool{}
-	for key, m := range options.members() {
-		key = strings.ToLower(key)
-		if seen[key] {
-			m.wrong("the option " + key + " appears twice") // Engines do not agree on which counts
-		}
-		seen[key] = true
-		switch key {
-		case "type":
-			kind = m.text()
-		case "o":
-			if flags = m.text(); strings.Contains(flags, `\`) {
-				m.wrong("a backslash, which the kernel takes away, cannot be read") // out of paths
-			}
-		case "device":
-			device = m
-		}
-	}
+	kind, flags, device := localOptions(options)
 	var claims []*claim
 	bound := false
 	for flag := range strings.SplitSeq(flags, ",") {
@@ -240,6 +221,30 @@ func (c *call) volumeOptions(driver, options value, target string, readOnly bool
 		}
 	}
 	return append(claims, cl)
+}
+
+// localOptions reads the options that the local driver knows.
+func localOptions(options value) (kind, flags string, device value) {
+	seen := map[string]bool{}
+	for key, m := range options.members() {
+		key = strings.ToLower(key)
+		if seen[key] {
+			m.wrong("the option " + key + " appears twice") // Engines do not agree on which counts
+		}
+		seen[key] = true
+		switch key {
+		case "type":
+			kind = m.text()
+		case "o":
+			flags = m.text()
+		case "device":
+			device = m
+		}
+	}
+	if kind == "overlay" && strings.Contains(flags, `\`) {
+		options.wrong("the kernel takes backslashes out of an overlay's folders; name them without")
+	}
+	return kind, flags, device
 }
 
 // overlayFlags are the options of an overlay that name no folder (the kernel's
