@@ -264,3 +264,19 @@ func TestWhatAnAnswerHasNoPlaceForIsLogged(t *testing.T) {
 		t.Errorf("got  %swant %s", got, want)
 	}
 }
+
+func TestARecordIsBoundedHoweverManyClaimsOneTextMakes(t *testing.T) {
+	body := `{"Name":"v","DriverOpts":{"type":"overlay","device":"overlay","o":"lowerdir=` + strings.Repeat("/nowhere:", 3000) + `"}}`
+	request := fmt.Sprintf("POST /v1.41/volumes/create HTTP/1.1\r\nHost: engine\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	w := newWorld(t, func(e *peerEnd) {
+		e.expect(request)
+		e.send(answer("201 Created", `{"Name":"v"}`))
+	})
+	c := w.dial()
+	c.send(request)
+	c.expect(answer("201 Created", `{"Name":"v"}`))
+	log := w.auditLog()
+	if said := strings.Count(log, `"left out: the record would be too long"`); len(log) > 2<<20 || said < 2900 || said == 3000 {
+		t.Errorf("got %d bytes, in which %d texts are left out", len(log), said)
+	}
+}
