@@ -32,7 +32,7 @@ import (
 //	reach neighbour|host ADDR   connects from there to the web program, and prints its answer
 //	direct COMMAND...      runs a command with DOCKER_HOST being the Engine's own socket
 //
-// and the conditions docker, podman, sctp, and engine:NAME. With
+// and the conditions docker, podman, podman-5, sctp, and engine:NAME. With
 // SAFESOCK_E2E_DIRECT=1 in the environment safesock is left out: a session
 // about forwarding that fails then too has found no fault of safesock's.
 func TestSessions(t *testing.T) {
@@ -86,6 +86,8 @@ func holds(kind lab.Kind, cond string) (bool, error) {
 		return !kind.Podman(), nil
 	case cond == "podman":
 		return kind.Podman(), nil
+	case cond == "podman-5":
+		return strings.HasPrefix(kind.Name, "podman-5."), nil
 	case cond == "sctp":
 		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, syscall.IPPROTO_SCTP)
 		if err == nil {
