@@ -152,7 +152,9 @@ func (a *Audit) call(call rewrite.Call, result rewrite.Result, refusal error, ob
 	}
 	room := maxTexts
 	for _, o := range result.Outcomes {
-		if room -= len(o.Before) + len(o.After); room < 0 {
+		if size := len(o.Before) + len(o.After); size <= room {
+			room -= size
+		} else { // a short one behind it may still have its place
 			o.Before, o.After = tooMuch, tooMuch
 		}
 		record.Claims = append(record.Claims, claimRecord(o))

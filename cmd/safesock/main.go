@@ -138,9 +138,9 @@ func noArgs(instead string) cobra.PositionalArgs {
 		if len(args) == 0 {
 			return nil
 		}
-		if instead != "" {
-			instead = "; " + instead + " " + args[0]
+		if instead == "" {
+			return fmt.Errorf("%s takes no arguments", cmd.CommandPath())
 		}
-		return fmt.Errorf("%s takes no arguments%s", cmd.CommandPath(), instead)
+		return fmt.Errorf("%s takes no arguments; %s %s", cmd.CommandPath(), instead, args[0])
 	}
 }
