@@ -23,6 +23,7 @@ var contestants = []contestant{
 	{"haproxy", startHAProxy(false)},
 	{"haproxy+rules", startHAProxy(true)},
 	{"reverseproxy", startReverseProxy},
+	{"splice", startRelay},
 	{guarded, startSafesock(os.DevNull)},
 }
 
@@ -61,6 +62,10 @@ func startDirect(_ context.Context, _ *bench, p *process) error {
 
 func startReverseProxy(ctx context.Context, b *bench, p *process) error {
 	return p.spawnChild(ctx, b, "-as", "reverseproxy", "-listen", p.socket, "-upstream", p.upstream)
+}
+
+func startRelay(ctx context.Context, b *bench, p *process) error {
+	return p.spawnChild(ctx, b, "-as", "relay", "-listen", p.socket, "-upstream", p.upstream)
 }
 
 // startSafesock runs it with a policy before the built-in one.

@@ -1,6 +1,7 @@
 // Bench measures what stands between a Docker client and the Engine: nothing,
 // HAProxy as a bare relay and as the images for guarding docker.sock set it
-// up, net/http/httputil's ReverseProxy, and safesock, each a process of its own.
+// up, net/http/httputil's ReverseProxy, a relay that only splices, and safesock,
+// each a process of its own.
 //
 //	go run ./tests/bench                    the table, and which targets hold
 //	go run ./tests/bench -run ping          one measure
@@ -52,7 +53,7 @@ func main() {
 	flag.BoolVar(&o.growth, "growth", false, "print how safesock grows with connections, bodies, ports and rules, instead of the table")
 	flag.BoolVar(&o.soak, "soak", false, "load safesock with clients that come and go, and look at what they leave, instead of the table")
 	flag.DurationVar(&o.span, "for", time.Minute, "with -soak, how long")
-	flag.StringVar(&o.as, "as", "", "be a process of the benchmark: engine, reverseproxy, safesock")
+	flag.StringVar(&o.as, "as", "", "be a process of the benchmark: engine, reverseproxy, relay, safesock")
 	flag.StringVar(&o.listen, "listen", "", "with -as, the socket to make")
 	flag.StringVar(&o.upstream, "upstream", "", "with -as, the engine's socket")
 	flag.StringVar(&o.audit, "audit", "", "with -as safesock, the audit log")
@@ -69,6 +70,8 @@ func perform(o options) error {
 		return serveEngine(o.listen)
 	case "reverseproxy":
 		return serveReverseProxy(o.listen, o.upstream)
+	case "relay":
+		return serveRelay(o.listen, o.upstream)
 	case "safesock":
 		return serveSafesock(o)
 	case "":
