@@ -212,7 +212,7 @@ func place(ip, host string) string {
 	return ip + ":" + host
 }
 
-// portFlag is what docker's -p takes behind the address.
+// portFlag is what docker's -p and Compose's ports take behind the address.
 func portFlag(p policy.Port) string {
 	flag := fmt.Sprintf("%s:%d", p.Host, p.Container)
 	if p.Protocol != "tcp" {
@@ -226,7 +226,7 @@ func (o Outcome) widen(p policy.Port) string {
 	if !o.Wider || p.Container == 0 {
 		return "to publish it wider, add a rule"
 	}
-	return "to publish it wider, name an address (-p 0.0.0.0:" + portFlag(p) + ") or add a rule"
+	return "to publish it wider, name an address (0.0.0.0:" + portFlag(p) + ") or add a rule"
 }
 
 // Warn adds warnings to the JSON answer of an endpoint that has a place for
