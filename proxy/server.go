@@ -22,7 +22,7 @@ type Server struct {
 	Audit     *Audit        // nil to keep none
 	Log       *slog.Logger  // nil for slog.Default
 	BodyLimit int64         // bytes of an intercepted body; 0 means 16 MiB
-	Drain     time.Duration // how long open exchanges may take once the context is done; 0 means 10 s
+	Drain     time.Duration // how long open exchanges may take once the context is done
 
 	policy   atomic.Pointer[policy.Policy]
 	guarded  string // Upstream without symbolic links
@@ -110,14 +110,14 @@ func (s *Server) drain() {
 			streams.goAway()
 		}
 	})
-	cut := time.AfterFunc(s.drainTime(), func() {
+	cut := time.AfterFunc(s.Drain, func() {
 		n := 0
 		s.each(func(c *connection) {
 			c.client.Close()
 			n++
 		})
 		if n > 0 {
-			s.log().Warn("exchanges that did not end were cut", slog.Int("count", n), slog.Duration("after", s.drainTime()))
+			s.log().Warn("exchanges that did not end were cut", slog.Int("count", n), slog.Duration("after", s.Drain))
 		}
 	})
 	_ = s.clients.Wait() // serve gives no errors
@@ -158,11 +158,4 @@ func (s *Server) bodyLimit() int64 {
 		return 16 << 20
 	}
 	return s.BodyLimit
-}
-
-func (s *Server) drainTime() time.Duration {
-	if s.Drain == 0 {
-		return 10 * time.Second
-	}
-	return s.Drain
 }

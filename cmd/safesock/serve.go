@@ -77,12 +77,18 @@ readiness messages are understood.`,
 	f.Var(&s.mode, "mode", "permissions of safesock's socket")
 	f.StringVar(&s.group, "group", "", "`name` of the group of safesock's socket (default that of the Engine's socket, as root)")
 	f.Int64Var(&s.server.BodyLimit, "body-limit", 16<<20, "largest body of an intercepted call, in `bytes`")
-	f.DurationVar(&s.server.Drain, "drain", 10*time.Second, "how long open calls may take when safesock is stopped")
+	f.DurationVar(&s.server.Drain, "drain", 10*time.Second, "how long open calls may take when safesock is stopped; 0 ends them at once")
 	f.BoolVar(&s.debug, "debug", false, "log refused calls and broken connections, too; the audit log has every intercepted call")
 	return cmd
 }
 
 func (s *serve) run(ctx context.Context) error {
+	if n := s.server.BodyLimit; n < 1 {
+		return fmt.Errorf("--body-limit %d: no call fits into that; give a number of bytes, as in --body-limit %d", n, 16<<20)
+	}
+	if d := s.server.Drain; d < 0 {
+		return fmt.Errorf("--drain %s: a time cannot be negative; 0 ends open calls at once", d)
+	}
 	// From here on a signal is answered, not died of.
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
