@@ -110,7 +110,9 @@ func TestTerminalSession(t *testing.T) {
 		// ^P ^Q leaves the container to itself; attaching comes back to it.
 		term = openTerminal(t, docker("run", "-it", "--name", "two", "web:1", "sh"), 24, 80)
 		term.shows(`# `)
-		term.types("WORD=kept\r\x10\x11")
+		term.types("WORD=kept\r") // Docker 29 itself loses, now and then, what comes right before the keys to detach
+		term.shows(`WORD=kept\r\n.*# `)
+		term.types("\x10\x11")
 		term.exits(0)
 		if got := l.Docker(t, "inspect", "--format", "{{.State.Running}}", "two"); got != "true" {
 			t.Errorf("after detaching it runs: got %s, want true", got)
