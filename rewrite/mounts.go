@@ -41,11 +41,11 @@ func (c *call) bind(source, target string, readOnly bool, at value) *claim {
 		}
 	}
 	m.Socket = m.Source == c.Upstream || m.Source == c.Listen
-	m.Engine = m.Source != c.Listen && (m.Socket || c.holdsSocket(m.Source) || strings.HasPrefix(m.Source, "."))
+	m.Engine = m.Source != c.Listen && (m.Socket || c.holdsSocket(m.Source))
 	return c.claim(m, at)
 }
 
-// holdsSocket tells whether a path is an engine's socket or holds one.
+// holdsSocket tells whether a path is an engine's socket, or holds one, or might.
 func (c *call) holdsSocket(source string) bool {
 	folder := strings.TrimSuffix(source, "/") + "/"
 	if strings.HasPrefix(c.Upstream, folder) {
@@ -54,7 +54,7 @@ func (c *call) holdsSocket(source string) bool {
 	if strings.HasPrefix(folder, "/run/user/") && strings.Count(folder, "/") == 4 {
 		return true
 	}
-	if behindProcess.MatchString(folder) {
+	if behindProcess.MatchString(folder) || strings.HasPrefix(source, ".") { // relative: to a folder that only the Engine knows
 		return true
 	}
 	for _, socket := range sockets {
