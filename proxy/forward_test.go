@@ -96,6 +96,30 @@ func TestAnswersReachTheClientAsTheyCame(t *testing.T) {
 	}
 }
 
+// The chunk and the end of the body are read at once, and so is the next answer.
+func TestAConnectionGoesOnAfterALargeChunkThatComesWithTheEndOfItsBody(t *testing.T) {
+	const head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+	body := "57b6\r\n" + strings.Repeat("y", 0x57b6) + "\r\n0\r\n\r\n"
+	hasHead := make(chan struct{})
+	w := newWorld(t, func(e *peerEnd) {
+		for range 3 {
+			e.expect(ping)
+			e.send(head)
+			<-hasHead
+			e.send(body)
+		}
+	})
+	c := w.dial()
+	for range 3 {
+		c.send(ping)
+		c.expect(head)
+		hasHead <- struct{}{}
+		c.expect(body)
+	}
+	c.closeWrite()
+	c.expectEnd()
+}
+
 // Each of these could mean one thing to safesock and another to the Engine.
 func TestRequestsThatTwoReadersCouldReadDifferentlyAreRefused(t *testing.T) {
 	const fields = "GET /_ping HTTP/1.1\r\nHost: docker\r\n"

@@ -95,7 +95,7 @@ func moveChunks(dst, src *stream, c *chunks) error {
 		if err := send(dst, src, n); err != nil {
 			return err
 		}
-		if n >= bulk && len(src.pending) == 0 {
+		if n >= bulk && len(src.pending) == 0 && !c.done() {
 			if err := spliceChunks(dst, src, c); err != nil {
 				return err
 			}
