@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/safesock/safesock/rewrite"
@@ -17,6 +18,9 @@ func (c *connection) answers() error {
 	for {
 		next, err := c.answer()
 		switch {
+		case err == io.EOF:
+			c.engineEnded()
+			return err
 		case err != nil || next == lastAnswer:
 			c.client.Close()
 			return err
@@ -29,7 +33,17 @@ func (c *connection) answers() error {
 	}
 }
 
-// answer moves one answer, and tells what comes after it.
+// engineEnded passes on that the Engine sends no more. An Engine that does not
+// want the rest of a body keeps its socket open for a while, so that the client
+// can read the answer before it fails to write (net/http: closeWriteAndWait).
+func (c *connection) engineEnded() {
+	_ = c.client.CloseWrite()
+	c.engine.awaitGone()
+	c.client.Close()
+}
+
+// answer moves one answer, and tells what comes after it. io.EOF means that the
+// Engine sends no more.
 func (c *connection) answer() (verdict, error) {
 	var err error
 	if len(c.engine.pending) == 0 {
@@ -60,8 +74,13 @@ func (c *connection) answer() (verdict, error) {
 	} else {
 		err = relay(c.client, c.engine, h, how, chunks{extensions: true})
 	}
-	if err != nil || how == byClose || c.done() {
+	switch {
+	case err != nil:
 		return lastAnswer, err
+	case how == byClose:
+		return lastAnswer, io.EOF
+	case c.halfDone():
+		return lastAnswer, nil
 	}
 	return nextRequest, nil
 }

@@ -30,6 +30,7 @@ type connection struct {
 	answered chan verdict
 	answerer errgroup.Group
 	phase    atomic.Int32            // idle, busy or closing
+	halves   atomic.Int32            // of an exchange that are not over: the request, the answer
 	failure  atomic.Pointer[error]   // why a request was given up halfway, for the client
 	streams  atomic.Pointer[streams] // of a client that speaks HTTP/2
 }
@@ -147,6 +148,7 @@ func (c *connection) requests() (next verdict, err error) {
 		if !c.phase.CompareAndSwap(idle, busy) {
 			return lastAnswer, net.ErrClosed
 		}
+		c.halves.Store(1)
 		raw, err := c.client.head()
 		if err != nil {
 			return lastAnswer, c.refuse(err, false)
@@ -160,15 +162,18 @@ func (c *connection) requests() (next verdict, err error) {
 		if owed, err = c.exchange(raw); err != nil {
 			return lastAnswer, err
 		}
-		if owed == nothing && c.done() {
-			return lastAnswer, nil
+		if c.halfDone() {
+			return lastAnswer, net.ErrClosed
 		}
 	}
 }
 
-// done marks the end of an exchange, and tells whether the connection has to
-// end with it.
-func (c *connection) done() bool {
+// halfDone marks the end of a request or of its answer, whichever comes first.
+// It reports whether the exchange is over and the connection has to end with it.
+func (c *connection) halfDone() bool {
+	if c.halves.Add(-1) > 0 {
+		return false
+	}
 	c.phase.Store(idle)
 	return c.server.draining.Load() && c.phase.CompareAndSwap(idle, closing)
 }
@@ -191,8 +196,8 @@ func (c *connection) refuse(reason error, toHEAD bool) error {
 	if err != nil {
 		return err
 	}
-	// A socket that is closed with bytes unread resets the client, which might
-	// not have read its answer yet.
+	// A client that is still writing when its socket closes fails before it has
+	// read its answer.
 	if err := c.client.SetReadDeadline(time.Now().Add(lingerTime)); err != nil {
 		return err
 	}
@@ -203,11 +208,12 @@ func (c *connection) refuse(reason error, toHEAD bool) error {
 		}
 		left -= len(c.client.pending)
 	}
+	c.client.awaitGone()
 	return errHandled
 }
 
-// How long, and for how much, a refused client is listened to before its
-// socket is closed; net/http has similar bounds.
+// How long a refused client's socket stays open if the client does not close
+// it, and how much is read of it; net/http has similar bounds.
 const (
 	lingerTime  = time.Second
 	lingerBytes = 4 << 20
@@ -260,6 +266,7 @@ func (c *connection) ask(q question) error {
 		}
 		c.answerer.Go(c.answers)
 	}
+	c.halves.Add(1)
 	c.asked <- q
 	return nil
 }

@@ -1,0 +1,183 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// An Engine that answers before it has read a whole body and does not want the
+// rest says that it sends no more, and keeps its socket open for a while (Go's
+// net/http: 500 ms). The client, which is still writing, must not fail before
+// it has read the answer.
+func TestTheAnswerToAnUploadThatTheEngineDoesNotWantIsRead(t *testing.T) {
+	const length = 8 << 20
+	head := fmt.Sprintf("POST /images/load HTTP/1.1\r\nHost: docker\r\nContent-Length: %d\r\n\r\n", length)
+	for name, answer := range map[string]string{
+		"a body by length": "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 4\r\n\r\nno\r\n",
+		"chunks":           "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nno\r\n\r\n0\r\n\r\n",
+		"until close":      "HTTP/1.1 200 OK\r\n\r\nno\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			hasAnswer := make(chan struct{})
+			w := newWorld(t, func(e *peerEnd) {
+				e.expect(head)
+				e.send(answer)
+				e.closeWrite()
+				<-hasAnswer
+				if n, err := io.CopyN(io.Discard, e.in, length); err != nil {
+					t.Errorf("the Engine got %d bytes of the body: %v", n, err)
+				}
+			})
+			c := w.dial()
+			wrote := make(chan error, 1)
+			go func() {
+				_, err := io.WriteString(c.UnixConn, head+strings.Repeat("x", length))
+				wrote <- err
+			}()
+			c.expect(answer)
+			c.expectEnd()
+			close(hasAnswer)
+			if err := <-wrote; err != nil {
+				t.Errorf("the client could not write to the end: %v", err)
+			}
+		})
+	}
+}
+
+// A client that is refused while it writes a body without end reads why.
+func TestARefusalOfAnUploadIsReadBeforeWritingFails(t *testing.T) {
+	w := newWorld(t, func(e *peerEnd) { t.Error("the Engine was called") })
+	w.setPolicy(`api "no loads" {
+  when   = call.path == "/images/load"
+  action = "deny"
+}`)
+	c := w.dial()
+	c.send("POST /images/load HTTP/1.1\r\nHost: docker\r\nTransfer-Encoding: chunked\r\n\r\n")
+	chunk := "100000\r\n" + strings.Repeat("x", 1<<20) + "\r\n"
+	written := make(chan error, 1)
+	go func() {
+		defer close(written)
+		var err error
+		for err == nil {
+			_, err = io.WriteString(c.UnixConn, chunk)
+		}
+		written <- err
+	}()
+	select {
+	case err := <-written:
+		t.Errorf("writing failed before the answer was read: %v", err)
+	case <-time.After(lingerTime / 4): // as a client does that looks for an answer now and then
+	}
+	answer, err := io.ReadAll(c.in)
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 403 ") || !strings.Contains(string(answer), "no loads") {
+		t.Errorf("got %q (%v) want a 403 that names the rule", answer, err)
+	}
+	c.Close()
+	<-written
+}
+
+// The end of serving lets an upload go on that was answered before its end.
+func TestServingEndsWithAnUploadThatWasAnsweredEarly(t *testing.T) {
+	const request = "POST /images/load HTTP/1.1\r\nHost: docker\r\nContent-Length: 6\r\n\r\n"
+	w := newWorld(t, func(e *peerEnd) {
+		e.expect(request + "abc")
+		e.send(okText)
+		e.expect("def")
+		e.expectEnd()
+	})
+	c := w.dial()
+	c.send(request + "abc")
+	c.expect(okText)
+	w.stop()
+	c.send("def")
+	c.expectEnd()
+	if err := w.awaitStop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Splices need a pipe. Without a descriptor for it bytes go through a buffer.
+func TestLongBodiesArriveWholeWithoutDescriptorsForPipes(t *testing.T) {
+	long := strings.Repeat("0123456789abcdef", 256<<10)
+	chunk := fmt.Sprintf("%x\r\n%s\r\n", len(long), long)
+	const post = "POST /images/load HTTP/1.1\r\nHost: docker\r\n"
+	hijack := "POST /exec/a/start HTTP/1.1\r\nHost: docker\r\nContent-Length: 2\r\n\r\n{}"
+	for name, test := range map[string]struct {
+		request, upload, head, download string
+		ends                            bool // only closing ends the answer
+	}{
+		"by length":   {post + fmt.Sprintf("Content-Length: %d\r\n\r\n", len(long)), long, fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(long)), long, false},
+		"chunks":      {post + "Transfer-Encoding: chunked\r\n\r\n", chunk + chunk + "0\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", chunk + "3\r\nend\r\n" + chunk + "0\r\nX-Sum: 1\r\n\r\n", false},
+		"until close": {ping, "", "HTTP/1.1 200 OK\r\n\r\n", long, true},
+		"raw":         {hijack, long, "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n", long, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			times := 2
+			if test.ends {
+				times = 1
+			}
+			begun := make(chan struct{}, times)
+			w := newWorld(t, func(e *peerEnd) {
+				for range times {
+					e.expect(test.request)
+					e.send(test.head[:9]) // the head is all that is there at first
+					e.send(test.head[9:])
+					<-begun
+					e.expect(test.upload)
+					e.send(test.download)
+				}
+			})
+			c := w.dial()
+			c.send(test.request)
+			c.expect(test.head)
+			withoutDescriptors(t)
+			for i := range times {
+				if i > 0 {
+					c.send(test.request)
+					c.expect(test.head)
+				}
+				begun <- struct{}{}
+				c.send(test.upload)
+				c.expect(test.download)
+			}
+		})
+	}
+}
+
+// withoutDescriptors leaves this process none to open until the test ends.
+func withoutDescriptors(t *testing.T) {
+	t.Helper()
+	closePipes()
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 256, Max: before.Max}); err != nil {
+		t.Fatal(err)
+	}
+	var open []io.Closer
+	t.Cleanup(func() {
+		for _, f := range open {
+			f.Close()
+		}
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+			t.Error(err)
+		}
+	})
+	for {
+		f, err := os.Open(os.DevNull)
+		if errors.Is(err, syscall.EMFILE) {
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, f)
+	}
+}
+
