@@ -105,11 +105,11 @@ func moveChunks(dst, src *stream, c *chunks) error {
 }
 
 // spliceChunks moves chunks past this process, of which it only reads the
-// sizes, until there comes a small one.
+// sizes, until there comes a small one, or bytes that have been read.
 func spliceChunks(dst, src *stream, c *chunks) error {
 	s := splicer{dst: dst, src: src}
 	defer s.drop()
-	for {
+	for len(src.pending) == 0 {
 		next, n := *c, int64(0)
 		if c.state != inData {
 			var lines [32]byte
@@ -139,6 +139,7 @@ func spliceChunks(dst, src *stream, c *chunks) error {
 		}
 		*c = next
 	}
+	return s.flush()
 }
 
 // moveAll moves whatever comes until src ends.

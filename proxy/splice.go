@@ -58,20 +58,23 @@ func (p pipe) close() {
 
 // splicer moves bytes from src, of which none may be pending, to dst without
 // reading them. It has a pipe only while there are bytes in it, so that
-// waiting costs none.
+// waiting costs none. If none can be made, as without free descriptors, it
+// copies the bytes.
 type splicer struct {
 	dst, src *stream
 	pipe     pipe
 	held     int64 // bytes in the pipe
 }
 
-// take waits for bytes in src and moves up to limit of them into the pipe. What
-// the pipe holds goes on to dst before anything is waited for. 0 bytes mean
-// that src has ended.
+// take waits for bytes in src and moves up to limit of them into the pipe, or
+// to dst. What the pipe holds goes on to dst before anything is waited for. 0
+// bytes mean that src has ended. What was read beyond the limit is pending.
 func (s *splicer) take(limit int64) (n int64, err error) {
+	pipeless := false
 	err = s.await(func(fd int) error {
 		if s.held == 0 {
 			if s.pipe, err = takePipe(); err != nil {
+				pipeless = true
 				return err
 			}
 		}
@@ -81,8 +84,22 @@ func (s *splicer) take(limit int64) (n int64, err error) {
 		}
 		return err
 	})
+	if pipeless {
+		return s.copy(limit)
+	}
 	s.held += n
 	return n, err
+}
+
+// copy is take through a buffer.
+func (s *splicer) copy(limit int64) (int64, error) {
+	if err := s.src.fill(); err == io.EOF {
+		return 0, nil
+	} else if err != nil {
+		return 0, err
+	}
+	n := int(min(limit, int64(len(s.src.pending))))
+	return int64(n), send(s.dst, s.src, n)
 }
 
 // highWater is how much the pipe holds before it goes on to dst.
