@@ -173,6 +173,38 @@ func converse(t *testing.T, l *lab.Lab, status string, early bool, request strin
 	}
 }
 
+// The Engine answers before it has read such an upload, and reads no further.
+func TestWhatTheEngineSaysOfAnUploadThatItDoesNotWantIsRead(t *testing.T) {
+	everyEngine(t, func(t *testing.T, l *lab.Lab) {
+		l.Serve(t)
+		const blob = "/srv/blob"
+		if err := os.MkdirAll(l.Path("/srv"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(l.Path(blob), []byte(strings.Repeat("no archive ", 1000)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(l.Path(blob), 200<<20); err != nil {
+			t.Fatal(err)
+		}
+		l.Docker(t, "create", "--name", "ro", "--read-only", "web:1")
+		for _, command := range []string{"load -i " + blob, "import " + blob, "cp " + blob + " ro:/"} {
+			said := func(socket string) string {
+				// Podman takes the file into a container that is read-only.
+				out, _ := l.Command("", append([]string{"docker", "--host", "unix://" + socket}, strings.Fields(command)...)...).CombinedOutput()
+				lines := strings.Split(strings.TrimSpace(string(out)), "\n") // cp has some to say of itself before
+				return regexp.MustCompile(`[0-9]+`).ReplaceAllString(lines[len(lines)-1], "N")
+			}
+			want := said(l.Kind.Socket)
+			for range 12 {
+				if got := said(lab.SafesockSocket); got != want {
+					t.Errorf("docker %s: got %q want %q", command, got, want)
+				}
+			}
+		}
+	})
+}
+
 func TestEventsArriveAsTheyHappen(t *testing.T) {
 	everyEngine(t, func(t *testing.T, l *lab.Lab) {
 		l.Serve(t)
