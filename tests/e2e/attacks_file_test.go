@@ -144,6 +144,9 @@ func (r *replay) expand(t *testing.T, text string) string {
 		"version": func(service string) string { return r.engineText("/services/"+service, "Version.Index") },
 		"id":      func(name string) string { return r.engineText("/containers/"+name+"/json", "Id") },
 		"pid":     func(name string) string { return strconv.Itoa(r.pid(name)) },
+		"address": func(name string) string {
+			return r.engineText("/containers/"+name+"/json", "NetworkSettings.Networks.bridge.IPAddress")
+		},
 		"network": func(name string) string { return r.engineText("/networks/"+name, "Id") },
 	}
 	included := map[string]string{}
