@@ -63,14 +63,14 @@ func (c *call) pinParameter(name, text string) {
 	}
 	c.then = append(c.then, func() {
 		path, query, _ := strings.Cut(c.sent, "?")
-		pairs := strings.Split(query, "&")
-		for i, pair := range pairs {
+		all := pairs(query)
+		for i, pair := range all {
 			key, _, _ := strings.Cut(pair, "=")
 			if key, err := url.QueryUnescape(key); err == nil && strings.EqualFold(key, name) {
-				pairs[i] = url.QueryEscape(key) + "=" + url.QueryEscape(text)
+				all[i] = url.QueryEscape(key) + "=" + url.QueryEscape(text)
 			}
 		}
-		c.sent = path + "?" + strings.Join(pairs, "&")
+		c.sent = path + "?" + strings.Join(all, "&")
 	})
 }
 
