@@ -29,6 +29,9 @@ func build(c *call) {
 			break
 		}
 	}
+	if parent := c.query("cgroupparent"); parent != "" {
+		c.parameter(policy.Privilege{Name: "cgroup_parent", Value: parent}, "cgroupparent")
+	}
 	if remote := c.query("remote"); remote != "" {
 		c.parameter(policy.Privilege{Name: "remote", Value: remote}, "remote")
 	}

@@ -138,6 +138,7 @@ func (r *replay) expand(t *testing.T, text string) string {
 		"len":     func(text string) int { return len(text) },
 		"tar":     tarOf,
 		"engine":  func() string { return r.lab.Kind.Socket },
+		"cgroup":  r.lab.Cgroup,
 		"answer":  func() string { return r.lastID },
 		"bytes":   func(text string) []string { return strings.Split(text, "") },
 		"image":   func(name string) string { return r.engineText("/images/"+name+"/json", "Id") },
