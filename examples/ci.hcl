@@ -51,11 +51,13 @@ mount "nothing else of the host" {
 }
 
 
-# Privileges: also what swarm, plugins and BuildKit can do. BuildKit's builds
-# pass in connections that safesock does not read, and can ask for the host's
-# network; those of DOCKER_BUILDKIT=0 are read. A runner whose engine is 25.0.2
-# or newer, with "builder": {"entitlements": {"network-host": false}} in its
-# daemon.json, can allow BuildKit here.
+# Privileges: also what swarm, plugins and BuildKit can do. A build by BuildKit
+# runs programs of the client's as frontends. Those let steps run without
+# seccomp before Engine 29.6.1 (GHSA-7236-3392-c5c6), and on some older Engines
+# they reach files of the host or its network. A client can also enter the
+# builds of others, with their files and secrets. Nothing in the Engine's
+# configuration prevents that, and safesock does not read what BuildKit is
+# asked. It reads what builds with DOCKER_BUILDKIT=0 ask of the classic builder.
 
 privilege "no BuildKit" {
   when    = privilege.name == "buildkit"

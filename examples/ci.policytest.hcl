@@ -108,6 +108,20 @@ case "BuildKit's own connection" {
   EOT
 }
 
+case "a build by BuildKit" {
+  call = "POST /build?version=2"
+  want = <<-EOT
+    privilege buildkit build: deny (no BuildKit)
+  EOT
+}
+
+case "a build by the classic builder" {
+  call = "POST /build?version=1"
+  want = <<-EOT
+    the call: allow (the rest)
+  EOT
+}
+
 case "BuildKit over HTTP/2" {
   call = "POST /moby.buildkit.v1.Control/Solve"
   want = <<-EOT

@@ -142,7 +142,7 @@ var mountAttributes = []Attribute{
 
 var privilegeAttributes = []Attribute{
 	{Name: "name", Doc: "which right", also: []string{"kind", "type"},
-		Known: []string{"privileged", "exec_privileged", "cap", "device", "pid", "ipc", "uts", "userns", "cgroup", "cgroupns", "security_opt", "runtime",
+		Known: []string{"privileged", "exec_privileged", "cap", "device", "pid", "ipc", "uts", "userns", "cgroup", "cgroupns", "cgroup_parent", "security_opt", "runtime",
 			"annotation", "volume", "volume_driver", "plugin", "swarm", "checkpoint", "secret_driver", "working_dir", "buildkit", "remote", "libpod",
 			"plugin_network", "plugin_mount", "plugin_capabilities", "plugin_allow_all_devices", "container_id_file", "log_path"},
 		Example: `privilege.name == "cap"`,

@@ -35,8 +35,12 @@ type streams struct {
 	client  policy.Client
 	http    http.Server
 	engine  *http.ClientConn // of this client alone
+	refused error            // why no stream goes further; there is no engine then, else nil
 	leaving atomic.Bool      // no more streams are taken
 	open    sync.RWMutex     // held for reading by each stream
+
+	listener single
+	over     chan struct{} // closed with the client's connection
 }
 
 // http2 serves a client that opens with HTTP/2's preface, if the Engine speaks
@@ -49,9 +53,48 @@ func (c *connection) http2() error {
 	if string(c.client.pending[:len(preface)]) != preface {
 		return &malformed{http.StatusHTTPVersionNotSupported, "only HTTP/1.0, HTTP/1.1 and HTTP/2 are understood"}
 	}
-	s := &streams{server: c.server, client: c.peer.client()}
-	l := &single{conn: make(chan net.Conn, 1), closed: make(chan struct{})}
-	over := make(chan struct{})
+	s := c.newStreams(nil)
+	if c.server.draining.Load() {
+		return net.ErrClosed
+	}
+	var err error
+	if s.engine, err = c.dialHTTP2(s.goAway); err != nil {
+		return err
+	}
+	s.serve(c.client)
+	return nil
+}
+
+// asksForGRPC tells whether a request asks for the one upgrade that the Engine
+// makes of POST /grpc (moby: serveGRPC).
+func asksForGRPC(match rewrite.Match, header http.Header) bool {
+	return match.Endpoint != nil && match.Endpoint.Name == "grpc" && header.Get("Upgrade") == "h2c"
+}
+
+// refuseGRPC makes that upgrade in the Engine's place, and refuses each call
+// that comes over it, so that BuildKit's clients show the reason. A refused
+// upgrade tells buildx that the Engine has no BuildKit: it goes on to start one
+// in a privileged container, and shows only why that did not work.
+func (c *connection) refuseGRPC(h head, why error) error {
+	c.client.use(len(h.raw))
+	if _, err := c.client.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")); err != nil {
+		return err
+	}
+	s := c.newStreams(why)
+	if c.server.draining.Load() {
+		return net.ErrClosed
+	}
+	s.serve(c.client)
+	return errHandled
+}
+
+// newStreams is for a client that is about to speak HTTP/2. It is kept for the
+// end of serving to find.
+func (c *connection) newStreams(refused error) *streams {
+	s := &streams{
+		server: c.server, client: c.peer.client(), refused: refused,
+		listener: single{conn: make(chan net.Conn, 1), closed: make(chan struct{})}, over: make(chan struct{}),
+	}
 	s.http = http.Server{
 		Handler:                      s,
 		DisableGeneralOptionsHandler: true,
@@ -60,29 +103,28 @@ func (c *connection) http2() error {
 		ConnState: func(_ net.Conn, state http.ConnState) {
 			switch {
 			case state == http.StateClosed:
-				l.Close()
-				close(over)
+				s.listener.Close()
+				close(s.over)
 			case state == http.StateIdle && s.leaving.Load():
 				s.goAway() // the connection was not yet known when it was called first
 			}
 		},
 	}
 	c.streams.Store(s)
-	if c.server.draining.Load() {
-		return net.ErrClosed
+	return s
+}
+
+// serve moves streams, until the client's connection ends.
+func (s *streams) serve(client *stream) {
+	s.listener.conn <- begun{client}
+	_ = s.http.Serve(&s.listener) // ends when the listener is closed, and always with an error
+	if len(s.listener.conn) == 0 {
+		<-s.over
 	}
-	var err error
-	if s.engine, err = c.dialHTTP2(s.goAway); err != nil {
-		return err
+	if s.engine != nil {
+		s.engine.Close()
 	}
-	l.conn <- begun{c.client}
-	_ = s.http.Serve(l) // ends when the listener is closed, and always with an error
-	if len(l.conn) == 0 {
-		<-over
-	}
-	s.engine.Close()
 	s.open.Lock() // waits for streams, and keeps late ones out
-	return nil
 }
 
 // goAway has the client open no more streams. Those that are open go on.
@@ -214,6 +256,10 @@ func (s *streams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	defer s.open.RUnlock()
+	if s.refused != nil {
+		s.refuse(w, r, s.refused)
+		return
+	}
 	x, out, err := s.read(r)
 	if err != nil {
 		s.refuse(w, r, err)

@@ -13,6 +13,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/safesock/safesock/examples"
+	"github.com/safesock/safesock/policy"
 )
 
 // http2Engine is an Engine that speaks HTTP/2, as those since 29 do.
@@ -46,19 +49,39 @@ func (c *acted) Close() error {
 // dialHTTP2 gives a client's connection for HTTP/2.
 func (w *world) dialHTTP2() *http.ClientConn {
 	w.t.Helper()
+	return over(w.t, w.dial())
+}
+
+// over is HTTP/2 on a connection that is there.
+func over(t *testing.T, conn net.Conn) *http.ClientConn {
+	t.Helper()
 	transport := &http.Transport{
 		Protocols:          onlyHTTP2(),
 		DisableCompression: true,
 		DialContext: func(context.Context, string, string) (net.Conn, error) {
-			return w.dial(), nil
+			return conn, nil
 		},
 	}
 	c, err := transport.NewClientConn(context.Background(), "http", "docker:80")
 	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// setExample has one of the examples decide alone.
+func (w *world) setExample(name string) {
+	w.t.Helper()
+	src, err := examples.Policies.ReadFile(name)
+	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.t.Cleanup(func() { c.Close() })
-	return c
+	p, err := policy.Parse(policy.File{Name: name, Src: src})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.server.SetPolicy(p)
 }
 
 // call is a request of a client that adds nothing of its own.

@@ -53,6 +53,8 @@ func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (d
 	call := rewrite.Call{Match: match, URL: request.URL, Header: request.Header, Body: body, Client: c.peer.client()}
 	result, refusal := c.server.decide(p, call, x)
 	switch {
+	case refusal != nil && how == noBody && asksForGRPC(match, request.Header):
+		return nothing, c.refuseGRPC(h, refusal)
 	case refusal != nil && (streams || h.last):
 		return nothing, c.refuse(refusal, q.head)
 	case refusal != nil:

@@ -20,14 +20,17 @@ func build(c *call) {
 		c.claim(policy.Network{Mode: "host", Name: "host", Driver: "host"}, value{})
 	}
 
-	// BuildKit before the Engine's 25.0.2 lets a frontend, which a Dockerfile
-	// may choose, run with the host's network and all capabilities
-	// (CVE-2024-23653).
-	if c.query("version") == "2" {
-		version, _, _ := strings.Cut(c.engine("/version").field("Version").text(), "+")
-		if olderThan(version, "25.0.2") {
-			c.parameter(policy.Privilege{Name: "buildkit", Value: "Engine " + version}, "version")
+	// An Engine builds with BuildKit if this is "2", and with its classic
+	// builder if it is "1" or missing. BuildKit runs programs of the client's:
+	// a Dockerfile, or a build argument, may name an image as its frontend.
+	for _, version := range c.parameters("version") {
+		if version != "" && version != "1" && !c.podman() {
+			c.parameter(policy.Privilege{Name: "buildkit", Value: "build"}, "version")
+			break
 		}
+	}
+	if parent := c.query("cgroupparent"); parent != "" {
+		c.parameter(policy.Privilege{Name: "cgroup_parent", Value: parent}, "cgroupparent")
 	}
 	if remote := c.query("remote"); remote != "" {
 		c.parameter(policy.Privilege{Name: "remote", Value: remote}, "remote")
@@ -63,14 +66,14 @@ func (c *call) pinParameter(name, text string) {
 	}
 	c.then = append(c.then, func() {
 		path, query, _ := strings.Cut(c.sent, "?")
-		pairs := strings.Split(query, "&")
-		for i, pair := range pairs {
+		all := pairs(query)
+		for i, pair := range all {
 			key, _, _ := strings.Cut(pair, "=")
 			if key, err := url.QueryUnescape(key); err == nil && strings.EqualFold(key, name) {
-				pairs[i] = url.QueryEscape(key) + "=" + url.QueryEscape(text)
+				all[i] = url.QueryEscape(key) + "=" + url.QueryEscape(text)
 			}
 		}
-		c.sent = path + "?" + strings.Join(pairs, "&")
+		c.sent = path + "?" + strings.Join(all, "&")
 	})
 }
 

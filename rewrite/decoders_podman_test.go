@@ -37,7 +37,8 @@ type podmanSpec struct {
 	Devices    []struct {
 		Path string `json:"path"`
 	} `json:"devices,omitempty"`
-	Unmask []string `json:"unmask,omitempty"`
+	Unmask       []string `json:"unmask,omitempty"`
+	CgroupParent string   `json:"cgroup_parent,omitempty"`
 }
 
 type podmanNamespace struct {
@@ -92,6 +93,8 @@ func missingOfPodman(decoded any, all claimed) string {
 		return "the host's processes"
 	case spec.Privileged != nil && *spec.Privileged && !all.privilege("privileged", ""):
 		return "privileged"
+	case spec.CgroupParent != "" && !all.privilege("cgroup_parent", spec.CgroupParent):
+		return "cgroup_parent"
 	case spec.Rootfs != "" && !all.mount(spec.Rootfs):
 		return "rootfs"
 	}

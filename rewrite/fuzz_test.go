@@ -296,6 +296,9 @@ func (made claims) missing(config *container.Config, host *container.HostConfig,
 	if host.Cgroup != "" {
 		privilege("cgroup", string(host.Cgroup))
 	}
+	if host.CgroupParent != "" {
+		privilege("cgroup_parent", host.CgroupParent)
+	}
 	for _, option := range host.SecurityOpt {
 		if name, value, _ := strings.Cut(option, "="); value == "unconfined" && name != "" {
 			privilege("security_opt", option)
@@ -421,6 +424,7 @@ func oddBody(r *rand.Rand) string {
 		field("Annotations", func() string { return pick("null", "{}", `{"a":"b","a ":"c"}`) }),
 		field("VolumeDriver", of("", "local", "rexray")),
 		field("Cgroup", of("", "container:x")),
+		field("CgroupParent", of("", "/x")),
 		field("Memory", func() string { return pick("0", "9007199254740993") }),
 	}
 	top := []func() (string, string){

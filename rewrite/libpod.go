@@ -296,6 +296,7 @@ func (c *call) libpodPrivileges(spec value) {
 		{"infra_conmon_pid_file", "libpod", nil},
 		{"healthLogDestination", "libpod", healthLogs},
 		{"cgroups_mode", "cgroup", []string{"enabled", "no-conmon", "split"}},
+		{"cgroup_parent", "cgroup_parent", nil},
 	} {
 		c.anything(p.name, spec.field(p.field), p.harmless)
 	}

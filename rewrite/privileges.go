@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -27,6 +28,7 @@ func (c *call) privileges(host value) {
 		c.namespace("cgroupns", host.field("CgroupnsMode"), "private")
 	}
 	c.plain("cgroup", host.field("Cgroup"))
+	c.cgroupParent(host.field("CgroupParent"))
 	c.securityOptions(host)
 	c.runtime(host.field("Runtime"))
 	c.annotations(host.field("Annotations"))
@@ -54,6 +56,17 @@ func (c *call) annotations(object value) {
 }
 
 var podmanNotes = []string{"io.podman.", "io.container.", "org.opencontainers.", "org.systemd.property."}
+
+// cgroupParent claims a place in the host's cgroups. Podman notes the one that
+// it has chosen itself: its own for all containers, or a pod's below that.
+func (c *call) cgroupParent(at value) {
+	if c.held != "" && podmanParent.MatchString(at.text()) && c.podman() {
+		return
+	}
+	c.plain("cgroup_parent", at)
+}
+
+var podmanParent = regexp.MustCompile(`^(/libpod_parent(/[0-9a-f]{64})?|(machine|user)\.slice(/(machine|user)-libpod_pod_[0-9a-f]{64}\.slice)?)$`)
 
 // plain claims a text that asks for something if it is not empty.
 func (c *call) plain(name string, at value) {

@@ -133,3 +133,23 @@ func TestCostOfACallIsBounded(t *testing.T) {
 		})
 	}
 }
+
+func TestAParameterIsFoundBehindManyOthers(t *testing.T) {
+	p := (&world{policy: `network "no host network" {
+  when   = network.mode == "host"
+  action = "deny"
+}`}).parse(t)
+	for others, want := range map[int]error{
+		maxParameters - 1: &Refusal{403, `safesock: the host network may not be used (network "no host network", own.hcl:1); to allow it, put a rule before that one`},
+		maxParameters:     &Refusal{413, "safesock: the query has more than 10000 parameters"},
+	} {
+		for _, between := range []string{"&", ";"} {
+			c := testCall(t, "POST", "/build?"+strings.Repeat("a"+between, others)+"networkmode=host", nil)
+			c.Answers[Question{AboutEngine, "/version"}] = Answer{Status: 200, Body: []byte("{}")}
+			_, err := Apply(p, c)
+			if !reflect.DeepEqual(err, want) {
+				t.Errorf("%d, each behind a %s: got %v, want %v", others, between, err, want)
+			}
+		}
+	}
+}

@@ -138,12 +138,16 @@ func (r *replay) expand(t *testing.T, text string) string {
 		"len":     func(text string) int { return len(text) },
 		"tar":     tarOf,
 		"engine":  func() string { return r.lab.Kind.Socket },
+		"cgroup":  r.lab.Cgroup,
 		"answer":  func() string { return r.lastID },
 		"bytes":   func(text string) []string { return strings.Split(text, "") },
 		"image":   func(name string) string { return r.engineText("/images/"+name+"/json", "Id") },
 		"version": func(service string) string { return r.engineText("/services/"+service, "Version.Index") },
 		"id":      func(name string) string { return r.engineText("/containers/"+name+"/json", "Id") },
 		"pid":     func(name string) string { return strconv.Itoa(r.pid(name)) },
+		"address": func(name string) string {
+			return r.engineText("/containers/"+name+"/json", "NetworkSettings.Networks.bridge.IPAddress")
+		},
 		"network": func(name string) string { return r.engineText("/networks/"+name, "Id") },
 	}
 	included := map[string]string{}

@@ -27,8 +27,8 @@ var judges = map[string]func(r *replay, t *testing.T, args []string) bool{
 	"status":    status,
 	"started":   started,
 	"file":      func(r *replay, _ *testing.T, args []string) bool { return r.lab.Exists(args[0]) },
+	"cgroup":    func(_ *replay, _ *testing.T, args []string) bool { return lab.InCgroup(args[0]) },
 	"got":       got,
-	"answered":  answered,
 }
 
 func (r *replay) judge(t *testing.T, line string) bool {
@@ -184,11 +184,4 @@ func got(r *replay, _ *testing.T, args []string) bool {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	return slices.ContainsFunc(r.answers, func(answer string) bool { return strings.Contains(answer, strings.Join(args, " ")) })
-}
-
-// answered is "answered STATUS": the client has had an answer with it.
-func answered(r *replay, _ *testing.T, args []string) bool {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	return slices.ContainsFunc(r.answers, func(answer string) bool { return strings.HasPrefix(answer, args[0]+" ") })
 }

@@ -76,6 +76,27 @@ func (m *Machine) cgroups() []string {
 	return dirs
 }
 
+// Cgroup is the path of a cgroup that nothing else on the host has a use for. It
+// need not exist.
+func (m *Machine) Cgroup() string { return "/" + cgroupParent() + "/" + filepath.Base(m.Dir) }
+
+// InCgroup tells whether a process is in a cgroup, or below it.
+func InCgroup(path string) bool {
+	processes, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range processes {
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		if err != nil {
+			continue
+		}
+		for name := range memberships(pid) {
+			if strings.HasPrefix("/"+name+"/", path+"/") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // namespace names the PID namespace of a process, "" if it has ended.
 func namespace(pid int) string {
 	name, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid))
