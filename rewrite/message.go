@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/safesock/safesock/policy"
@@ -15,7 +16,10 @@ func (o Outcome) Warning() string {
 	d := o.Decision
 	switch d.Action {
 	case policy.Allow:
-		return ""
+		if d.Reason == "" || d.Reason == publishedOnHost {
+			return d.Reason
+		}
+		return "safesock: " + d.Reason
 	case policy.Warn:
 		return "safesock: " + subject(o.Claim) + " " + happens(o.Claim) + because(d, "")
 	case policy.Replace:
@@ -50,6 +54,24 @@ func (o Outcome) Warning() string {
 	default: // seen in observe mode only
 		return "safesock: " + subject(o.Claim) + " would be refused" + because(d, "")
 	}
+}
+
+// publishedOnHost is what Docker itself says. Podman does not.
+const publishedOnHost = "Published ports are discarded when using host network mode"
+
+// unpublished tells why a port is not published, and what is kept of it for a
+// network that the container joins later.
+func (o Outcome) unpublished(mode string) string {
+	text := portName(o.Claim.(policy.Port)) + " is not published: the container "
+	switch later := o.Warning(); {
+	case mode == "host":
+		return publishedOnHost
+	case mode == "container":
+		return text + "uses the network of another one"
+	case later != "":
+		return text + "has no network; on one that it joins later, " + strings.TrimPrefix(later, "safesock: ")
+	}
+	return text + "has no network"
 }
 
 // pending tells whether the outcome is only what would be done.
@@ -231,12 +253,15 @@ func (o Outcome) widen(p policy.Port) string {
 
 // Warn adds warnings to the JSON answer of an endpoint that has a place for
 // them, and gives the id of what the Engine made, "" if there is none. An answer
-// that it cannot read is returned as it came.
+// that it cannot read is returned as it came. What the Engine says itself is
+// not said twice.
 func Warn(answer []byte, warnings []string) (warned []byte, id string) {
 	c := &call{Call: Call{Body: answer}}
 	root := c.body()
 	id = root.field("Id").text()
 	list := root.member("Warnings")
+	own := list.orAbsent().texts()
+	warnings = slices.DeleteFunc(slices.Clone(warnings), func(w string) bool { return slices.Contains(own, w) })
 	if c.refusal != nil || root.absent() || len(warnings) == 0 {
 		return answer, id
 	}
