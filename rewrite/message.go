@@ -33,27 +33,32 @@ func (o Outcome) Warning() string {
 		if !ok || o.Before == o.After && !o.pending() {
 			return ""
 		}
-		asked := published(p)
-		p.Host = cmp.Or(o.HostPort, p.Host)
-		var places []string
-		for _, to := range d.To {
-			if to.IsUnspecified() {
-				places = []string{everyInterface}
-				break
-			}
-			places = append(places, place(to.String(), p.Host))
-		}
-		given, instead, advice := strings.Join(places, " and "), " instead of "+asked, o.widen(p)
-		if given == asked {
-			instead = ""
-		}
-		if given == everyInterface {
-			advice = ""
-		}
-		return fmt.Sprintf("safesock: %s %s published on %s%s%s", portName(p), o.would("is"), given, instead, because(d, advice))
+		return fmt.Sprintf("safesock: %s %s published on %s", portName(p), o.would("is"), o.bound(p))
 	default: // seen in observe mode only
 		return "safesock: " + subject(o.Claim) + " would be refused" + because(d, "")
 	}
+}
+
+// bound is where a port is bound to, and why.
+func (o Outcome) bound(p policy.Port) string {
+	asked := published(p)
+	p.Host = cmp.Or(o.HostPort, p.Host)
+	var places []string
+	for _, to := range o.Decision.To {
+		if to.IsUnspecified() {
+			places = []string{everyInterface}
+			break
+		}
+		places = append(places, place(to.String(), p.Host))
+	}
+	given, instead, advice := strings.Join(places, " and "), " instead of "+asked, o.widen(p)
+	if given == asked {
+		instead = ""
+	}
+	if given == everyInterface {
+		advice = ""
+	}
+	return given + instead + because(o.Decision, advice)
 }
 
 // publishedOnHost is what Docker itself says. Podman does not.
@@ -62,16 +67,25 @@ const publishedOnHost = "Published ports are discarded when using host network m
 // unpublished tells why a port is not published, and what is kept of it for a
 // network that the container joins later.
 func (o Outcome) unpublished(mode string) string {
-	text := portName(o.Claim.(policy.Port)) + " is not published: the container "
-	switch later := o.Warning(); {
-	case mode == "host":
+	p := o.Claim.(policy.Port)
+	text := portName(p) + " is not published: the container "
+	switch mode {
+	case "host":
 		return publishedOnHost
-	case mode == "container":
+	case "container":
 		return text + "uses the network of another one"
-	case later != "":
-		return text + "has no network; on one that it joins later, " + strings.TrimPrefix(later, "safesock: ")
 	}
-	return text + "has no network"
+	text += "has no network"
+	switch d := o.Decision; {
+	case d.Action == policy.Deny:
+		return text + "; one that it joins later may not publish it" + because(d, "")
+	case o.Warning() == "":
+		return text
+	case d.Action == policy.Bind:
+		return text + "; one that it joins later would publish it on " + o.bound(p)
+	default:
+		return text + "; one that it joins later would publish it on " + published(p) + because(d, "")
+	}
 }
 
 // pending tells whether the outcome is only what would be done.
