@@ -75,8 +75,10 @@ func (c *call) target(of existing) {
 	c.aboutExisting(x)
 	config, host := x.field("Config"), x.field("HostConfig")
 	if of.ports || of.fresh && x.field("State").field("Status").text() == "created" {
-		if c.portlessNetwork(x.field("NetworkSettings").field("Networks")) == "" {
-			c.portBindings(host.member("PortBindings"))
+		bindings := host.member("PortBindings")
+		has := !bindings.orAbsent().empty() || host.field("PublishAllPorts").flag()
+		if has && c.portlessNetwork(x.field("NetworkSettings").field("Networks")) == "" {
+			c.portBindings(bindings)
 			c.publishAll(host, config.field("ExposedPorts"))
 		}
 	}

@@ -79,7 +79,7 @@ func (c *call) portlessMode(mode string, networks value) string {
 	if strings.HasPrefix(mode, "container:") {
 		return "container" // Docker refuses to publish a port then, Podman forgets it
 	}
-	if portless[mode] != "" && (networks.orAbsent().empty() || c.portlessNetwork(networks) != "") {
+	if portless[mode] != "" && (networks.orAbsent().empty() || c.portlessNetwork(networks) == mode) {
 		return mode
 	}
 	return ""
