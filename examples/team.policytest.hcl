@@ -3,11 +3,21 @@ case "an operator publishes on every interface" {
     user   = "olga"
     groups = ["ops", "docker"]
   }
-  run  = "docker run -p 0.0.0.0:80:80 --network host --privileged web"
+  run  = "docker run -p 0.0.0.0:80:80 --privileged web"
   want = <<-EOT
     port 80/tcp 0.0.0.0:80: allow (operators publish where they say)
-    network host host: warn (the host's own)
     privilege privileged: warn (told, not refused)
+  EOT
+}
+
+case "an operator uses the host's network" {
+  client {
+    user   = "olga"
+    groups = ["ops"]
+  }
+  run  = "docker run --network host web"
+  want = <<-EOT
+    network host host: warn (the host's own)
   EOT
 }
 

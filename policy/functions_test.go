@@ -124,7 +124,7 @@ func TestFiltersUnlessEveryCallIsAllowed(t *testing.T) {
 		src  string
 		want bool
 	}{
-		{"", true},
+		{"inherit = false\n", true},
 		{all, false},
 		{"api \"x\" {\n when = call.known\n action = \"allow\"\n}\n" + all, true},
 		{"api \"x\" {\n when = call.known\n action = \"deny\"\n}\n" + all, true},

@@ -108,7 +108,12 @@ func (l *loader) parse(f *source) *hclsyntax.Body {
 		l.partial = true
 		return nil
 	}
-	return parsed.Body.(*hclsyntax.Body)
+	body := parsed.Body.(*hclsyntax.Body)
+	if len(body.Attributes)+len(body.Blocks) == 0 && !f.MayBeEmpty {
+		l.fault(hcl.Range{Filename: f.id, Start: start, End: start}, "Policy that says nothing",
+			`This file has no rule and no setting, as if it had been cut short. Write a rule, as in port "…" { action = "deny" }; to use the built-in policy alone, remove the file, and name /dev/null where it was named.`)
+	}
+	return body
 }
 
 // fault adds a mistake.

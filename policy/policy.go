@@ -14,6 +14,11 @@ type File struct {
 	Name string // for messages, as in "policy.hcl"
 	Src  []byte
 
+	// MayBeEmpty is true of what is no file of its own, such as /dev/null. Any
+	// other one that has no rule and no setting was cut short, or has lost its
+	// rules, and is a mistake.
+	MayBeEmpty bool
+
 	// Builtin marks the policy that comes with safesock: it is left out if
 	// another file sets inherit = false.
 	Builtin bool

@@ -20,12 +20,13 @@ type call struct {
 	container policy.Container // what the call says about the container it is about
 	compose   policy.Compose
 
-	claims []*claim
-	notes  []Outcome      // changes that no rule decides, told all the same
-	shared map[string]int // how often a host port was asked for, by question
-	then   []func()       // changes that no decision asks for, made after those that one does
-	held   string         // how the claims of a container that exists can be changed
-	again  bool           // whether this is a call that was edited, read once more
+	claims      []*claim
+	notes       []Outcome      // changes that no rule decides, told all the same
+	shared      map[string]int // how often a host port was asked for, by question
+	then        []func()       // changes that no decision asks for, made after those that one does
+	held        string         // how the claims of a container that exists can be changed
+	unpublished string         // the network mode with which the ports that are being read are not published, "" if they are
+	again       bool           // whether this is a call that was edited, read once more
 
 	questions []Question
 	known     map[Question]*answer
@@ -46,8 +47,9 @@ type claim struct {
 
 	// edit makes a decision to bind or replace come true, and gives the JSON
 	// text that is sent instead. Without it such a decision refuses the call.
-	edit func(policy.Decision) string
-	held string // how the claim can be changed, where it cannot be edited
+	edit        func(policy.Decision) string
+	held        string // how the claim can be changed, where it cannot be edited
+	unpublished string // the network mode with which the port is not published, "" if it is
 
 	decision policy.Decision
 	named    string // an address that the client could name instead
@@ -76,7 +78,7 @@ const (
 
 // claim adds a claim that is made by a value.
 func (c *call) claim(what policy.Claim, at value) *claim {
-	cl := &claim{Claim: what, at: at, held: c.held}
+	cl := &claim{Claim: what, at: at, held: c.held, unpublished: c.unpublished}
 	if len(c.claims) == maxClaims {
 		c.refuse(http.StatusRequestEntityTooLarge, "the call claims more than %d things", maxClaims)
 		return cl

@@ -23,14 +23,17 @@ func containerCreate(c *call) {
 	} else {
 		c.volumeDriver(body)
 	}
+	networks := body.field("NetworkingConfig").field("EndpointsConfig")
+	c.unpublished = c.portlessMode(host.field("NetworkMode").text(), networks)
 	c.portBindings(host.member("PortBindings"))
 	if host.field("PublishAllPorts").flag() {
 		c.publishAll(host, body.field("ExposedPorts"), c.imagePorts(c.container.Image))
 	}
+	c.unpublished = ""
 	c.desktopLabels(labels)
 
 	c.networkMode(host.field("NetworkMode"))
-	for name, endpoint := range body.field("NetworkingConfig").field("EndpointsConfig").members() {
+	for name, endpoint := range networks.members() {
 		c.attach(name, endpoint)
 		c.attach(endpoint.field("NetworkID").text(), endpoint.field("NetworkID"))
 	}
@@ -72,8 +75,12 @@ func (c *call) target(of existing) {
 	c.aboutExisting(x)
 	config, host := x.field("Config"), x.field("HostConfig")
 	if of.ports || of.fresh && x.field("State").field("Status").text() == "created" {
-		c.portBindings(host.member("PortBindings"))
-		c.publishAll(host, config.field("ExposedPorts"))
+		bindings := host.member("PortBindings")
+		has := !bindings.orAbsent().empty() || host.field("PublishAllPorts").flag()
+		if has && c.portlessNetwork(x.field("NetworkSettings").field("Networks")) == "" {
+			c.portBindings(bindings)
+			c.publishAll(host, config.field("ExposedPorts"))
+		}
 	}
 	c.containerNetworks(x, x, 0)
 	c.containerMounts(x, x)

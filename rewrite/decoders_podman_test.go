@@ -48,8 +48,9 @@ type podmanNamespace struct {
 
 func missingOfPodman(decoded any, all claimed) string {
 	spec := decoded.(*podmanSpec)
+	publishes := !slices.Contains([]string{"host", "none", "container"}, spec.NetNS.NSMode)
 	for _, m := range spec.PortMappings {
-		if m.ContainerPort != 0 && !has(all, func(p policy.Port) bool { return p.Container == int(m.ContainerPort) && p.Bindable }) {
+		if publishes && m.ContainerPort != 0 && !has(all, func(p policy.Port) bool { return p.Container == int(m.ContainerPort) && p.Bindable }) {
 			return "a port"
 		}
 	}

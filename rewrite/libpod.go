@@ -21,9 +21,14 @@ func libpodSpec(c *call) {
 	spec := c.body()
 	c.about(spec.field("name").text(), spec.field("image").text(), spec.field("labels"))
 
+	// With these Podman forgets the ports of a container, and refuses a pod.
+	if mode := spec.field("netns").field("nsmode").text(); mode == "host" || mode == "none" || mode == "container" {
+		c.unpublished = mode
+	}
 	mappings := spec.member("portmappings")
 	c.libpodPorts(mappings)
 	c.libpodPublishAll(spec, mappings)
+	c.unpublished = ""
 	c.libpodNetworks(spec)
 
 	for m := range spec.field("mounts").items() {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/safesock/safesock/policy"
@@ -15,7 +16,10 @@ func (o Outcome) Warning() string {
 	d := o.Decision
 	switch d.Action {
 	case policy.Allow:
-		return ""
+		if d.Reason == "" || d.Reason == publishedOnHost {
+			return d.Reason
+		}
+		return "safesock: " + d.Reason
 	case policy.Warn:
 		return "safesock: " + subject(o.Claim) + " " + happens(o.Claim) + because(d, "")
 	case policy.Replace:
@@ -29,26 +33,58 @@ func (o Outcome) Warning() string {
 		if !ok || o.Before == o.After && !o.pending() {
 			return ""
 		}
-		asked := published(p)
-		p.Host = cmp.Or(o.HostPort, p.Host)
-		var places []string
-		for _, to := range d.To {
-			if to.IsUnspecified() {
-				places = []string{everyInterface}
-				break
-			}
-			places = append(places, place(to.String(), p.Host))
-		}
-		given, instead, advice := strings.Join(places, " and "), " instead of "+asked, o.widen(p)
-		if given == asked {
-			instead = ""
-		}
-		if given == everyInterface {
-			advice = ""
-		}
-		return fmt.Sprintf("safesock: %s %s published on %s%s%s", portName(p), o.would("is"), given, instead, because(d, advice))
+		return fmt.Sprintf("safesock: %s %s published on %s", portName(p), o.would("is"), o.bound(p))
 	default: // seen in observe mode only
 		return "safesock: " + subject(o.Claim) + " would be refused" + because(d, "")
+	}
+}
+
+// bound is where a port is bound to, and why.
+func (o Outcome) bound(p policy.Port) string {
+	asked := published(p)
+	p.Host = cmp.Or(o.HostPort, p.Host)
+	var places []string
+	for _, to := range o.Decision.To {
+		if to.IsUnspecified() {
+			places = []string{everyInterface}
+			break
+		}
+		places = append(places, place(to.String(), p.Host))
+	}
+	given, instead, advice := strings.Join(places, " and "), " instead of "+asked, o.widen(p)
+	if given == asked {
+		instead = ""
+	}
+	if given == everyInterface {
+		advice = ""
+	}
+	return given + instead + because(o.Decision, advice)
+}
+
+// publishedOnHost is what Docker itself says. Podman does not.
+const publishedOnHost = "Published ports are discarded when using host network mode"
+
+// unpublished tells why a port is not published, and what is kept of it for a
+// network that the container joins later.
+func (o Outcome) unpublished(mode string) string {
+	p := o.Claim.(policy.Port)
+	text := portName(p) + " is not published: the container "
+	switch mode {
+	case "host":
+		return publishedOnHost
+	case "container":
+		return text + "uses the network of another one"
+	}
+	text += "has no network"
+	switch d := o.Decision; {
+	case d.Action == policy.Deny:
+		return text + "; one that it joins later may not publish it" + because(d, "")
+	case o.Warning() == "":
+		return text
+	case d.Action == policy.Bind:
+		return text + "; one that it joins later would publish it on " + o.bound(p)
+	default:
+		return text + "; one that it joins later would publish it on " + published(p) + because(d, "")
 	}
 }
 
@@ -231,12 +267,15 @@ func (o Outcome) widen(p policy.Port) string {
 
 // Warn adds warnings to the JSON answer of an endpoint that has a place for
 // them, and gives the id of what the Engine made, "" if there is none. An answer
-// that it cannot read is returned as it came.
+// that it cannot read is returned as it came. What the Engine says itself is
+// not said twice.
 func Warn(answer []byte, warnings []string) (warned []byte, id string) {
 	c := &call{Call: Call{Body: answer}}
 	root := c.body()
 	id = root.field("Id").text()
 	list := root.member("Warnings")
+	own := list.orAbsent().texts()
+	warnings = slices.DeleteFunc(slices.Clone(warnings), func(w string) bool { return slices.Contains(own, w) })
 	if c.refusal != nil || root.absent() || len(warnings) == 0 {
 		return answer, id
 	}

@@ -28,7 +28,9 @@ func networkCreate(c *call) {
 
 // networkConnect claims what a container gets with a network that it joins. The
 // endpoint's NetworkID counts for more than the network in the path. While the
-// container runs, the Engine publishes its ports there at once.
+// container runs, the Engine publishes its ports there at once, and one that is
+// stopped may be started by the Engine itself. One that runs on the host's
+// network cannot leave it, and Engines refuse to connect it.
 func networkConnect(c *call) {
 	id := c.network(c.Vars["id"])
 	c.pin("id", id)
@@ -50,7 +52,8 @@ func networkConnect(c *call) {
 		return
 	}
 	c.aboutExisting(x)
-	if x.field("State").field("Running").flag() {
+	networks := x.field("NetworkSettings").field("Networks")
+	if running := x.field("State").field("Running").flag(); !running || c.portlessNetwork(networks) != "host" {
 		host := x.field("HostConfig")
 		c.portBindings(host.member("PortBindings"))
 		c.publishAll(host, x.field("Config").field("ExposedPorts"))

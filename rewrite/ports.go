@@ -51,6 +51,61 @@ func hostIP(text string) string {
 	return addr.Unmap().String()
 }
 
+// The networks that publish no port: the host's own, and none. Engines give
+// them these drivers (moby: daemon/network).
+var portless = map[string]string{"host": "host", "none": "null"}
+
+// portlessNetwork is the one network of a container if that publishes no port,
+// and "" if there is none or another one.
+func (c *call) portlessNetwork(networks value) string {
+	only := ""
+	for name, endpoint := range networks.members() {
+		driver, found := portless[name]
+		// A NetworkID counts for more than the name.
+		if id := endpoint.field("NetworkID").text(); found && id != "" {
+			found = c.engine("/networks/"+url.PathEscape(id)).field("Driver").text() == driver
+		}
+		if !found || only != "" {
+			return ""
+		}
+		only = name
+	}
+	return only
+}
+
+// portlessMode is the mode of a container that is made with these networks if
+// it publishes no port: host, none or container. It is "" if it might.
+func (c *call) portlessMode(mode string, networks value) string {
+	if strings.HasPrefix(mode, "container:") {
+		return "container" // Docker refuses to publish a port then, Podman forgets it
+	}
+	if portless[mode] != "" && (networks.orAbsent().empty() || c.portlessNetwork(networks) == mode) {
+		return mode
+	}
+	return ""
+}
+
+// unpublishedPorts are what becomes of ports that are not published. Docker
+// keeps their bindings, and publishes them once the container has joined
+// another network: the bindings are edited as the policy says.
+func (c *call) unpublishedPorts() (all []Outcome) {
+	said := map[string]bool{}
+	for _, cl := range c.claims {
+		if cl.unpublished == "" {
+			continue
+		}
+		o := cl.outcome()
+		text := o.unpublished(cl.unpublished)
+		if said[text] || strings.HasPrefix(c.Path, "/libpod/") { // there Podman says so itself
+			text = ""
+		}
+		said[text] = true
+		o.Claim, o.Decision = policy.API{}, policy.Decision{Action: policy.Allow, Rule: o.Decision.Rule, Reason: text}
+		all = append(all, o)
+	}
+	return all
+}
+
 // portList is the list of one port's bindings.
 type portList struct {
 	list    value

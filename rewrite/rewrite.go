@@ -205,6 +205,12 @@ func (c *call) decide(p *policy.Policy) {
 		if c.again || cl.held != "" {
 			c.settle(rules, cl)
 		}
+		if cl.unpublished != "" && cl.decision.Action == policy.Deny {
+			// The rule is asked again when the container joins a network that
+			// publishes the port. Until then the port is kept where nobody
+			// else would reach it.
+			cl.decision.To = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
+		}
 		cl.named = named(rules, cl)
 	}
 	if itself.decision.Action != policy.Allow {
@@ -269,7 +275,8 @@ func (c *call) askedBefore(made policy.Claim) (asked []policy.Claim) {
 // edit makes the decisions come true.
 func (c *call) edit() {
 	for _, cl := range c.claims {
-		if cl.decision.Action == policy.Deny || !c.met(cl) && cl.edit == nil {
+		refused := cl.decision.Action == policy.Deny && cl.unpublished == ""
+		if refused || !c.met(cl) && cl.edit == nil {
 			c.refusal = &Refusal{http.StatusForbidden, c.denial(cl)}
 			return
 		}
@@ -292,7 +299,7 @@ func (c *call) met(cl *claim) bool {
 	switch cl.decision.Action {
 	case policy.Allow, policy.Warn:
 		return true
-	case policy.Bind:
+	case policy.Bind, policy.Deny: // Deny has addresses for a port that is not published
 		port, ok := cl.Claim.(policy.Port)
 		return ok && isOneOf(port.IP, cl.decision.To)
 	case policy.Replace:
@@ -361,8 +368,11 @@ func (c *call) result() Result {
 	r := Result{Target: c.came, Body: c.Body, Container: c.container, Compose: c.compose}
 	r.Outcomes = slices.Grow(r.Outcomes, len(c.claims)+len(c.notes))
 	for _, cl := range c.claims {
-		r.Outcomes = append(r.Outcomes, cl.outcome())
+		if cl.unpublished == "" {
+			r.Outcomes = append(r.Outcomes, cl.outcome())
+		}
 	}
+	r.Outcomes = append(r.Outcomes, c.unpublishedPorts()...)
 	r.Outcomes = append(r.Outcomes, c.notes...)
 	return r
 }

@@ -22,6 +22,8 @@ func TestWarningsAreAddedToAnswers(t *testing.T) {
 		{"null", `{"Id":"1","Warnings":null}`, warnings, `{"Id":"1","Warnings":["safesock: a","safesock: <\"b\">"]}`, "1"},
 		{"absent", `{"Id":"1"}`, warnings, `{"Warnings":["safesock: a","safesock: <\"b\">"],"Id":"1"}`, "1"},
 		{"a list with the Engine's own", `{ "Warnings" : [ "c" ], "Id":"1" }`, warnings[:1], `{ "Warnings" : ["safesock: a", "c" ], "Id":"1" }`, "1"},
+		{"what the Engine says itself", `{"Id":"1","Warnings":["safesock: a"]}`, warnings, `{"Id":"1","Warnings":["safesock: <\"b\">","safesock: a"]}`, "1"},
+		{"nothing but what the Engine says itself", `{"Id":"1","Warnings":["safesock: a"]}`, warnings[:1], `{"Id":"1","Warnings":["safesock: a"]}`, "1"},
 		{"an empty object", `{}`, warnings[:1], `{"Warnings":["safesock: a"]}`, ""},
 		{"no warnings", `{"ID":"1"}`, nil, `{"ID":"1"}`, "1"},
 		{"no JSON", `created`, warnings, `created`, ""},

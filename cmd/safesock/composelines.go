@@ -160,6 +160,10 @@ func (l *composeLines) ofWorkload(section string, service types.ServiceConfig, b
 				text := strings.ReplaceAll(l.text(node.Value), ":", "=")
 				return strings.Contains(strings.ToUpper(text), strings.ToUpper(strings.ReplaceAll(claim.Value, ":", "=")))
 			})
+		case policy.API:
+			if field == "PortBindings" { // a port that is not published
+				return l.entry(section, service.Name, "ports", nil)
+			}
 		}
 		return l.under(section, service.Name)(o)
 	}

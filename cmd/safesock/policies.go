@@ -21,7 +21,7 @@ unless safesock runs as root, and /etc/safesock/policy.hcl.`
 
 const policyHelp = `Without --policy ` + usualPolicyHelp + ` The built-in policy
 decides what they leave open ("safesock policy" prints it). --policy /dev/null
-uses the built-in one alone.`
+uses the built-in one alone; a file without a rule or a setting is a mistake.`
 
 // policies are the policy files of a command.
 type policies struct {
@@ -71,7 +71,11 @@ func (p *policies) read() ([]policy.File, error) {
 			if err != nil {
 				return nil, err
 			}
-			files = append(files, policy.File{Name: name, Src: src})
+			stat, err := os.Stat(name)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, policy.File{Name: name, Src: src, MayBeEmpty: stat.Mode()&fs.ModeDevice != 0})
 		}
 	}
 	return files, nil

@@ -50,6 +50,8 @@ func (r *report) text(w io.Writer) error {
 		gap = ""
 	case len(r.notes) > 0:
 		fmt.Fprintln(w, "No claim on the host is known here.")
+	case slices.ContainsFunc(r.answers, func(a answer) bool { return a.edited() }):
+		fmt.Fprintln(w, "Nothing is claimed on the host.")
 	default:
 		fmt.Fprintln(w, "Nothing is claimed on the host: forwarded as it is.")
 	}

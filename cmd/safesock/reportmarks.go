@@ -22,6 +22,7 @@ var levels = map[policy.Action]struct{ sarif, github string }{
 	policy.Warn:    {"warning", "warning"},
 	policy.Bind:    {"note", "notice"},
 	policy.Replace: {"note", "notice"},
+	policy.Allow:   {"note", "notice"}, // of what is told all the same, such as a port that is not published
 }
 
 // marks are the outcomes that a person should see.

@@ -55,10 +55,10 @@ printed at start.
 ` + policyHelp + `
 
 SIGHUP reads the policy again and opens the audit log again, after it was
-rotated away. A policy with mistakes is reported, and the one in force stays.
-SIGTERM and SIGINT stop listening and let open calls end, for the time of
---drain; a second one ends them at once. systemd's socket activation and
-readiness messages are understood.`,
+rotated away. A policy with mistakes, or that was emptied, is reported, and the
+one in force stays. SIGTERM and SIGINT stop listening and let open calls end,
+for the time of --drain; a second one ends them at once. systemd's socket
+activation and readiness messages are understood.`,
 		Example: `  safesock serve
   safesock serve --policy team.hcl --policy /etc/safesock/policies
   safesock serve --upstream unix:///run/podman/podman.sock --group developers
