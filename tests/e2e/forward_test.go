@@ -205,6 +205,33 @@ func TestWhatTheEngineSaysOfAnUploadThatItDoesNotWantIsRead(t *testing.T) {
 	})
 }
 
+// Such a list comes as one chunk and the end of the body, in reads of any size.
+func TestALongListIsReadAgainAndAgainOnOneConnection(t *testing.T) {
+	everyEngine(t, func(t *testing.T, l *lab.Lab) {
+		l.Serve(t)
+		label := "filler=" + strings.Repeat("x", 1000)
+		for range 18 {
+			l.Docker(t, "create", "--label", label, "web:1")
+		}
+		c := l.Open(t, lab.SafesockSocket)
+		answers := bufio.NewReader(c)
+		for range 200 {
+			c.Send(t, "GET /v1.41/containers/json?all=1 HTTP/1.1\r\nHost: docker\r\n\r\n")
+			res, err := http.ReadResponse(answers, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var list []struct{ Id string }
+			if err := json.NewDecoder(res.Body).Decode(&list); err != nil || len(list) != 18 {
+				t.Fatalf("got %d containers (%v), want 18", len(list), err)
+			}
+			if _, err := io.Copy(io.Discard, res.Body); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 func TestEventsArriveAsTheyHappen(t *testing.T) {
 	everyEngine(t, func(t *testing.T, l *lab.Lab) {
 		l.Serve(t)
