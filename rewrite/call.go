@@ -180,7 +180,10 @@ func (c *call) query(name string) string {
 // of its name.
 func (c *call) parameters(name string) (all []string) {
 	if c.params == nil {
-		c.params = c.URL.Query()
+		var err error
+		if c.params, err = url.ParseQuery(c.URL.RawQuery); err != nil { // what is wrong is left out
+			c.refuse(http.StatusBadRequest, "the query: %v", err)
+		}
 	}
 	for key, values := range c.params {
 		if strings.EqualFold(key, name) {
