@@ -178,9 +178,11 @@ func hostInterface(name string) ([]netip.Addr, error) {
 	}
 	var addresses []netip.Addr
 	for _, each := range listed {
-		if prefix, err := netip.ParsePrefix(each.String()); err == nil {
-			addresses = append(addresses, prefix.Addr().Unmap())
+		prefix, err := netip.ParsePrefix(each.String())
+		if err != nil {
+			return nil, err
 		}
+		addresses = append(addresses, prefix.Addr().Unmap())
 	}
 	return addresses, nil
 }
