@@ -49,7 +49,7 @@
 #   call       endpoint ("container.create"), method, path, version, known
 #   container  name, image, labels
 #   compose    project, service, files, dir; "" if it is not Compose
-#   client     uid, gid, user, groups, pid, command
+#   client     uid, gid, user, groups, pid, command; a name that cannot be found denies
 #   local      your locals
 #
 # A fact that is missing is "" or 0. A label that may be missing is

@@ -23,7 +23,8 @@ var update = flag.Bool("update", false, "write what comes out into the case file
 //
 //	NAME.hcl    a policy file; files are read in their order
 //	builtin     the built-in policy instead, marked as such; if empty, safesock's own
-//	call        the call as JSON of a policy.Call, time included
+//	call        the call as JSON of a policy.Call, time included; names of the
+//	            client are given as they are, or Unknown as why there are none
 //	interfaces  lines of a name and its addresses
 //	claims      lines of a kind and its claim's JSON
 //	want        the diagnostics, or the warnings and decisions
@@ -78,7 +79,7 @@ func runCase(t *testing.T, archive *txtar.Archive) string {
 		case f.Name == "builtin":
 			files = append(files, policy.File{Name: safesock.Policy.Name, Src: f.Data, Builtin: true})
 		case f.Name == "call":
-			decode(t, string(f.Data), call)
+			readCall(t, string(f.Data), call)
 		case f.Name == "interfaces":
 			for line := range strings.Lines(string(f.Data)) {
 				fields := strings.Fields(line)
@@ -136,6 +137,29 @@ func runCase(t *testing.T, archive *txtar.Archive) string {
 		}
 	}
 	return b.String()
+}
+
+func readCall(t *testing.T, text string, call *policy.Call) {
+	t.Helper()
+	var read struct {
+		*policy.Call
+		Client struct {
+			UID, GID, PID int
+			User, Command string
+			Groups        []string
+			Unknown       string
+		}
+	}
+	read.Call = call
+	decode(t, text, &read)
+	c := read.Client
+	call.Client = policy.Client{UID: c.UID, GID: c.GID, PID: c.PID, User: policy.Known(c.User), Groups: policy.Known(c.Groups), Command: policy.Known(c.Command)}
+	if c.Unknown != "" {
+		err := errors.New(c.Unknown)
+		call.Client.User = func() (string, error) { return "", err }
+		call.Client.Groups = func() ([]string, error) { return nil, err }
+		call.Client.Command = func() (string, error) { return "", err }
+	}
 }
 
 func readClaim(t *testing.T, line string) policy.Claim {

@@ -97,11 +97,19 @@ type Compose struct {
 	Dir     string // the project's working directory
 }
 
-// Client is who made the call, from the socket's peer credentials.
+// Client is who made the call. Its numbers are the socket's peer credentials.
+// Its names are looked up when a rule asks for them, each by a func that may be
+// called more than once. One that is nil, or fails, denies the claims whose
+// rule asks.
 type Client struct {
-	UID, GID int
-	User     string   // the user's name, "" if the host has none for the UID
-	Groups   []string // names of the user's groups
-	PID      int
-	Command  string // the program's name, as in /proc/PID/comm
+	UID, GID, PID int
+
+	User    func() (string, error)   // the user's name
+	Groups  func() ([]string, error) // names of the process's groups
+	Command func() (string, error)   // the program's name, as in /proc/PID/comm
+}
+
+// Known is a look-up of what is known already.
+func Known[T any](found T) func() (T, error) {
+	return func() (T, error) { return found, nil }
 }

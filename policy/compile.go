@@ -35,7 +35,7 @@ type node struct {
 	test   func(*scope) truth
 	text   func(*scope) (text string, ok bool) // not ok is unclear
 	number func(*scope) int
-	texts  func(*scope) []string
+	texts  func(*scope) ([]string, error) // an error is unclear
 	pairs  func(*scope) map[string]string
 }
 
@@ -141,9 +141,14 @@ func (l *loader) traversalNode(t hcl.Traversal, kind Kind) (node, bool) {
 		return node{number: get}, len(t) == 2
 	case func(*scope) string:
 		return node{text: func(s *scope) (string, bool) { return get(s), true }}, len(t) == 2
+	case func(*scope) (string, error):
+		return node{text: func(s *scope) (string, bool) {
+			text, err := get(s)
+			return text, err == nil
+		}}, len(t) == 2
 	case func(*scope) bool:
 		return node{test: func(s *scope) truth { return truthOf(get(s)) }}, len(t) == 2
-	case func(*scope) []string:
+	case func(*scope) ([]string, error):
 		return node{texts: get}, len(t) == 2
 	case func(*scope) map[string]string:
 		return node{pairs: get}, len(t) == 2
@@ -408,10 +413,11 @@ func contains(list, value node) func(*scope) truth {
 	if text := value.asText(); text != nil && list.texts != nil {
 		return func(s *scope) truth {
 			t, ok := text(s)
-			if !ok {
+			all, err := list.texts(s)
+			if !ok || err != nil {
 				return unclear
 			}
-			return truthOf(slices.Contains(list.texts(s), t))
+			return truthOf(slices.Contains(all, t))
 		}
 	}
 	if list.known == cty.NilVal {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -102,25 +103,34 @@ func (g *grammar) call() (*Call, Port) {
 		call.Container.Labels = map[string]string{word(): word(), word(): word()}
 	}
 	call.Compose.Project = word()
-	call.Client = Client{UID: g.pick(100), User: word(), Groups: []string{word(), g.of("ops", "")}}
+	call.Client = Client{UID: g.pick(100), User: Known(word()), Groups: Known([]string{word(), g.of("ops", "")})}
 	return call, Port{Container: []int{0, 80, 5432}[g.pick(3)], Protocol: "tcp", Host: word(), IP: g.of("", "127.0.0.1", "::", "10.1.2.3", "x"), Bindable: g.pick(2) == 0}
 }
 
-// agree tells how a compiled condition and HCL differ about a claim, "" if
-// they agree: where the compiled one says anything, HCL says the same.
+// rule makes a rule out of choices, nil if its condition is none.
+func (g *grammar) rule() (*Policy, *rule) {
+	p, err := Parse(File{Name: "p.hcl", Src: []byte(grammarLocals + "port \"p\" {\n when = " + g.condition(3) + "\n action = \"allow\"\n}\n")})
+	if err != nil {
+		return nil, nil // such as a comparison that never holds
+	}
+	r := p.rules[KindPort][0]
+	if r.when == nil {
+		return nil, nil
+	}
+	return p, r
+}
+
+// agree tells how a compiled condition and HCL differ about a claim: where the
+// compiled one says anything, HCL says the same.
 func agree(t testing.TB, choices []byte) (compiled bool) {
 	t.Helper()
 	g := &grammar{choices}
-	condition := g.condition(3)
-	p, err := Parse(File{Name: "p.hcl", Src: []byte(grammarLocals + "port \"p\" {\n when = " + condition + "\n action = \"allow\"\n}\n")})
-	if err != nil {
-		return false // such as a comparison that never holds
-	}
-	r := p.rules[KindPort][0]
-	if r.when == nil || r.test == nil {
+	p, r := g.rule()
+	if r == nil || r.test == nil {
 		return false
 	}
 	call, port := g.call()
+	g.forget(call)
 	d := p.For(call)
 	s, _ := newScope(d.call, port)
 	got := r.test(&s)
@@ -129,9 +139,66 @@ func agree(t testing.TB, choices []byte) (compiled bool) {
 	}
 	v, err := d.evaluate(r.when, KindPort, &s)
 	if err != nil || v.IsNull() || truthOf(v.True()) != got {
-		t.Errorf("%s\nwith %+v %+v:\ncompiled says %v, HCL %v (%v)", condition, *call, port, got == yes, v, err)
+		t.Errorf("%s\nwith %+v %+v:\ncompiled says %v, HCL %v (%v)", p.files[0].Src, *call, port, got == yes, v, err)
 	}
 	return true
+}
+
+// forget lets look-ups of a call fail.
+func (g *grammar) forget(call *Call) {
+	if g.pick(4) == 0 {
+		call.Client.User = func() (string, error) { return "", errors.New("nobody knows") }
+	}
+	if g.pick(4) == 0 {
+		call.Client.Groups = func() ([]string, error) { return nil, errors.New("nobody knows") }
+	}
+}
+
+// indifferent holds that a condition which holds, or does not, although a
+// look-up fails would do the same whatever the look-up gave.
+func indifferent(t testing.TB, choices []byte) (told bool) {
+	t.Helper()
+	g := &grammar{choices}
+	p, r := g.rule()
+	if r == nil {
+		return false
+	}
+	call, port := g.call()
+	decides := func(call *Call) (bool, error) {
+		d := p.For(call)
+		s, _ := newScope(d.call, port)
+		return d.holds(r, &s)
+	}
+	want, wantErr := decides(call)
+	g.forget(call)
+	got, err := decides(call)
+	if err == nil && (got != want || wantErr != nil) {
+		t.Errorf("%s\nwith %+v %+v:\ngot %v without the look-up, %v with it (%v)", p.files[0].Src, *call, port, got, want, wantErr)
+	}
+	return err == nil
+}
+
+func TestAFailedLookUpDecidesNothing(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	told := 0
+	const rounds = 5000
+	for range rounds {
+		choices := make([]byte, 96)
+		for i := range choices {
+			choices[i] = byte(random.Uint32())
+		}
+		if indifferent(t, choices) {
+			told++
+		}
+	}
+	if told < rounds/10 {
+		t.Errorf("of %d conditions only %d held or did not: this test shows little", rounds, told)
+	}
+}
+
+func FuzzAFailedLookUpDecidesNothing(f *testing.F) {
+	f.Add([]byte("web"))
+	f.Fuzz(func(t *testing.T, choices []byte) { indifferent(t, choices) })
 }
 
 func TestCompiledConditionsMeanWhatTheyMeanToHCL(t *testing.T) {
@@ -200,7 +267,7 @@ func manyRules(n int, slow bool) string {
 func BenchmarkDecide(b *testing.B) {
 	call := &Call{Endpoint: "container.create", Method: "POST", Path: "/containers/create", Known: true,
 		Container: Container{Name: "web", Image: "web:1", Labels: map[string]string{}},
-		Compose:   Compose{Project: "shop", Service: "web"}, Client: Client{Groups: []string{"docker"}}}
+		Compose:   Compose{Project: "shop", Service: "web"}, Client: Client{Groups: Known([]string{"docker"})}}
 	for i := range 12 {
 		call.Container.Labels[fmt.Sprintf("com.example.label.%d", i)] = "some value of a label"
 	}

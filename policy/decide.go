@@ -324,8 +324,8 @@ func (d *Decider) context() *hcl.EvalContext {
 
 var staticContext = &hcl.EvalContext{Functions: functionTable()}
 
-// addVariables adds what an expression refers to. A local that fails has no
-// value; the error says why.
+// addVariables adds what an expression refers to. A local or an attribute that
+// fails has no value; the error says why.
 func (d *Decider) addVariables(vars map[string]cty.Value, expr hclsyntax.Expression, kind Kind, s *scope) (broken error) {
 	locals := map[string]cty.Value{}
 	for _, traversal := range expr.Variables() {
@@ -360,8 +360,12 @@ func (d *Decider) addVariables(vars map[string]cty.Value, expr hclsyntax.Express
 		if !ok {
 			continue
 		}
-		vars[root] = object.value(s)
-		if root != string(kind) {
+		v, err := object.value(s, expr)
+		if err != nil {
+			broken = err
+		}
+		vars[root] = v
+		if root != string(kind) && !slices.ContainsFunc(object.Attributes, Attribute.looksUp) {
 			if d.common == nil {
 				d.common = map[string]cty.Value{}
 			}

@@ -262,24 +262,15 @@ func (l *loader) readWhen(r *rule, attr *hclsyntax.Attribute) {
 
 // refersTo tells whether a rule or a local looks at an attribute.
 func (p *Policy) refersTo(object, attribute string) bool {
-	refers := func(expr hclsyntax.Expression) bool {
-		return slices.ContainsFunc(expr.Variables(), func(t hcl.Traversal) bool {
-			if t.RootName() != object || len(t) < 2 {
-				return t.RootName() == object // all of them
-			}
-			name, _ := stepName(t[1])
-			return name == attribute
-		})
-	}
 	for _, local := range p.locals {
-		if refers(local.expr) {
+		if mentions(local.expr, object, attribute) {
 			return true
 		}
 	}
 	for _, rules := range p.rules {
 		for _, r := range rules {
 			for _, attr := range r.block.Body.Attributes {
-				if refers(attr.Expr) {
+				if mentions(attr.Expr, object, attribute) {
 					return true
 				}
 			}

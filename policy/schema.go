@@ -49,7 +49,7 @@ type Attribute struct {
 
 	also []string                 // what people write when they mean it
 	odd  func(text string) string // why it never is a text, and what to write instead; "" if it may be that
-	get  any                      // func(*scope) of int, string, bool, []string or map[string]string
+	get  any                      // func(*scope) of int, string, bool or map[string]string, or of string or []string and an error
 }
 
 // Type is the attribute's type in HCL's words.
@@ -200,19 +200,19 @@ var composeAttributes = []Attribute{
 var clientAttributes = []Attribute{
 	{Name: "uid", Doc: "user's number", Example: `client.uid == 1000`,
 		get: func(s *scope) int { return s.call.Client.UID }},
-	{Name: "gid", Doc: "number of the user's main group", Example: `client.gid == 1000`,
+	{Name: "gid", Doc: "number of the process's main group", Example: `client.gid == 1000`,
 		get: func(s *scope) int { return s.call.Client.GID }},
-	{Name: "user", Doc: `user's name, "" if the host has none for the uid`, also: []string{"username", "name"},
+	{Name: "user", Doc: "user's name; fails if nothing names the uid", also: []string{"username", "name"},
 		Example: `client.user == "ann"`,
-		get:     func(s *scope) string { return s.call.Client.User }},
-	{Name: "groups", Doc: "names of the user's groups", also: []string{"group"},
+		get:     func(s *scope) (string, error) { return lookUp(s.call.Client.User) }},
+	{Name: "groups", Doc: "names of the process's groups; fails if nothing names one of them", also: []string{"group"},
 		Example: `contains(client.groups, "ops")`,
-		get:     func(s *scope) []string { return s.call.Client.Groups }},
+		get:     func(s *scope) ([]string, error) { return lookUpAll(s.call.Client.Groups) }},
 	{Name: "pid", Doc: "process number", Example: `client.pid > 1`,
 		get: func(s *scope) int { return s.call.Client.PID }},
-	{Name: "command", Doc: `program's name, as in "docker"`, also: []string{"comm", "program", "process"},
+	{Name: "command", Doc: `program's name, as in "docker"; fails if the process is gone or cannot be seen`, also: []string{"comm", "program", "process"},
 		Example: `client.command == "docker"`,
-		get:     func(s *scope) string { return s.call.Client.Command }},
+		get:     func(s *scope) (string, error) { return lookUp(s.call.Client.Command) }},
 }
 
 // endpoints are the names of the calls that safesock intercepts.

@@ -1,10 +1,14 @@
 package policy
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"unicode/utf8"
 
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 )
 
@@ -58,16 +62,37 @@ func newScope(call *Call, claim Claim) (s scope, known bool) {
 func normalCall(call *Call) *Call {
 	c := *call
 	normalize(&c.Endpoint, &c.Method, &c.Path, &c.Version, &c.Container.Name, &c.Container.Image,
-		&c.Compose.Project, &c.Compose.Service, &c.Compose.Files, &c.Compose.Dir, &c.Client.User, &c.Client.Command)
+		&c.Compose.Project, &c.Compose.Service, &c.Compose.Files, &c.Compose.Dir)
 	c.Container.Labels = normalMap(c.Container.Labels)
-	if slices.ContainsFunc(c.Client.Groups, func(g string) bool { return !isASCII(g) }) {
-		c.Client.Groups = slices.Clone(c.Client.Groups)
-		for i := range c.Client.Groups {
-			normalize(&c.Client.Groups[i])
-		}
-	}
 	return &c
 }
+
+// lookUp gives a name as HCL compares it.
+func lookUp(look func() (string, error)) (string, error) {
+	if look == nil {
+		return "", errUnknownHere
+	}
+	text, err := look()
+	normalize(&text)
+	return text, err
+}
+
+// lookUpAll gives names as HCL compares them.
+func lookUpAll(look func() ([]string, error)) ([]string, error) {
+	if look == nil {
+		return nil, errUnknownHere
+	}
+	list, err := look()
+	if slices.ContainsFunc(list, func(text string) bool { return !isASCII(text) }) {
+		list = slices.Clone(list)
+		for i := range list {
+			normalize(&list[i])
+		}
+	}
+	return list, err
+}
+
+var errUnknownHere = errors.New("nobody can tell it here")
 
 // normalize brings texts into the form in which HCL compares them, Unicode's
 // NFC.
@@ -126,14 +151,15 @@ func classify(ip string) (shortest, scope string) {
 	return addr.String(), scopeAddress
 }
 
-// typeOf is the type of what a getter of an Attribute gives.
+// typeOf is the type of what a getter of an Attribute gives, a text if it is
+// none of these.
 func typeOf(get any) cty.Type {
 	switch get.(type) {
 	case func(*scope) int:
 		return cty.Number
 	case func(*scope) bool:
 		return cty.Bool
-	case func(*scope) []string:
+	case func(*scope) ([]string, error):
 		return cty.List(cty.String)
 	case func(*scope) map[string]string:
 		return cty.Map(cty.String)
@@ -142,43 +168,80 @@ func typeOf(get any) cty.Type {
 }
 
 // valueOf is what a getter of an Attribute gives, for HCL.
-func valueOf(get any, s *scope) cty.Value {
+func valueOf(get any, s *scope) (cty.Value, error) {
 	switch get := get.(type) {
 	case func(*scope) int:
-		return cty.NumberIntVal(int64(get(s)))
+		return cty.NumberIntVal(int64(get(s))), nil
 	case func(*scope) bool:
-		return cty.BoolVal(get(s))
-	case func(*scope) []string:
-		list := get(s)
+		return cty.BoolVal(get(s)), nil
+	case func(*scope) ([]string, error):
+		list, err := get(s)
 		if len(list) == 0 {
-			return cty.ListValEmpty(cty.String)
+			return cty.ListValEmpty(cty.String), err
 		}
 		vals := make([]cty.Value, len(list))
 		for i, text := range list {
 			vals[i] = cty.StringVal(text)
 		}
-		return cty.ListVal(vals)
+		return cty.ListVal(vals), err
 	case func(*scope) map[string]string:
 		pairs := get(s)
 		if len(pairs) == 0 {
-			return cty.MapValEmpty(cty.String)
+			return cty.MapValEmpty(cty.String), nil
 		}
 		vals := make(map[string]cty.Value, len(pairs))
 		for key, text := range pairs {
 			vals[key] = cty.StringVal(text)
 		}
-		return cty.MapVal(vals)
+		return cty.MapVal(vals), nil
+	case func(*scope) (string, error):
+		text, err := get(s)
+		return cty.StringVal(text), err
 	}
-	return cty.StringVal(get.(func(*scope) string)(s))
+	return cty.StringVal(get.(func(*scope) string)(s)), nil
 }
 
-// value is the object as one decision sees it.
-func (o Object) value(s *scope) cty.Value {
+// looksUp tells whether the attribute is looked up, which can fail.
+func (a Attribute) looksUp() bool {
+	switch a.get.(type) {
+	case func(*scope) (string, error), func(*scope) ([]string, error):
+		return true
+	}
+	return false
+}
+
+// value is the object as an expression sees it in one decision. What has to be
+// looked up is looked up only if the expression asks for it. If that fails it
+// has no value, and the error says why.
+func (o Object) value(s *scope, expr hclsyntax.Expression) (v cty.Value, broken error) {
 	attrs := make(map[string]cty.Value, len(o.Attributes))
 	for _, a := range o.Attributes {
-		attrs[a.Name] = valueOf(a.get, s)
+		if a.looksUp() && !mentions(expr, o.Name, a.Name) {
+			attrs[a.Name] = a.unknown()
+			continue
+		}
+		var err error
+		if attrs[a.Name], err = valueOf(a.get, s); err != nil {
+			attrs[a.Name] = a.unknown()
+			broken = failure(expr, fmt.Sprintf("asks for %s.%s, which is not known: %v", o.Name, a.Name, err))
+		}
 	}
-	return cty.ObjectVal(attrs)
+	return cty.ObjectVal(attrs), broken
+}
+
+// mentions tells whether an expression refers to an attribute of an object, or
+// to all of the object.
+func mentions(expr hclsyntax.Expression, object, attribute string) bool {
+	return slices.ContainsFunc(expr.Variables(), func(t hcl.Traversal) bool {
+		if t.RootName() != object {
+			return false
+		}
+		if len(t) < 2 {
+			return true
+		}
+		name, ok := stepName(t[1])
+		return name == attribute || !ok
+	})
 }
 
 // unknown is the object as expressions are checked against it: every type
@@ -186,7 +249,11 @@ func (o Object) value(s *scope) cty.Value {
 func (o Object) unknown() cty.Value {
 	attrs := make(map[string]cty.Value, len(o.Attributes))
 	for _, a := range o.Attributes {
-		attrs[a.Name] = cty.UnknownVal(typeOf(a.get)).RefineNotNull()
+		attrs[a.Name] = a.unknown()
 	}
 	return cty.ObjectVal(attrs)
+}
+
+func (a Attribute) unknown() cty.Value {
+	return cty.UnknownVal(typeOf(a.get)).RefineNotNull()
 }

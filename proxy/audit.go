@@ -41,13 +41,15 @@ type CallRecord struct {
 	Refused   string           `json:"refused,omitempty"` // what the client was told, if the call was not forwarded
 }
 
-// ClientRecord is who made a call.
+// ClientRecord is who made a call. Its names are those that a rule has looked
+// up, or else what this host's files and /proc say.
 type ClientRecord struct {
 	UID     int    `json:"uid"`
 	User    string `json:"user,omitempty"`
 	GID     int    `json:"gid"`
 	PID     int    `json:"pid"`
 	Command string `json:"command,omitempty"`
+	Error   string `json:"error,omitempty"` // why a name is missing that could have been read
 }
 
 // ContainerRecord is what a call says of the container it is about.
@@ -123,7 +125,7 @@ func (a *Audit) Close() error {
 }
 
 // call writes the record of a call and what came of it, and gives its id.
-func (a *Audit) call(call rewrite.Call, result rewrite.Result, refusal error, observe bool) (id string, err error) {
+func (a *Audit) call(call rewrite.Call, from *peer, result rewrite.Result, refusal error, observe bool) (id string, err error) {
 	if a == nil {
 		return "", nil
 	}
@@ -134,10 +136,7 @@ func (a *Audit) call(call rewrite.Call, result rewrite.Result, refusal error, ob
 		Method:  call.Method,
 		Path:    call.Path,
 		Version: call.Version,
-		Client: ClientRecord{
-			UID: call.Client.UID, User: call.Client.User, GID: call.Client.GID,
-			PID: call.Client.PID, Command: call.Client.Command,
-		},
+		Client:  from.record(),
 		Claims:  make([]ClaimRecord, 0, len(result.Outcomes)),
 		Observe: observe,
 	}

@@ -24,7 +24,7 @@ type connection struct {
 	server *Server
 	client *stream
 	engine *stream // nil until the first request
-	peer   peer
+	peer   *peer
 
 	asked    chan question
 	answered chan verdict

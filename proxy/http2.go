@@ -16,7 +16,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/safesock/safesock/policy"
 	"github.com/safesock/safesock/rewrite"
 )
 
@@ -32,7 +31,7 @@ const (
 // stream between them.
 type streams struct {
 	server  *Server
-	client  policy.Client
+	peer    *peer
 	http    http.Server
 	engine  *http.ClientConn // of this client alone
 	refused error            // why no stream goes further; there is no engine then, else nil
@@ -92,7 +91,7 @@ func (c *connection) refuseGRPC(h head, why error) error {
 // end of serving to find.
 func (c *connection) newStreams(refused error) *streams {
 	s := &streams{
-		server: c.server, client: c.peer.client(), refused: refused,
+		server: c.server, peer: c.peer, refused: refused,
 		listener: single{conn: make(chan net.Conn, 1), closed: make(chan struct{})}, over: make(chan struct{}),
 	}
 	s.http = http.Server{
@@ -295,14 +294,14 @@ func (s *streams) read(r *http.Request) (*intercepted, *http.Request, error) {
 	if match.Endpoint == nil && !p.Filters() {
 		return nil, s.request(r, r.RequestURI, r.Body, r.ContentLength), nil
 	}
-	call := rewrite.Call{Match: match, URL: r.URL, Header: r.Header, Client: s.client}
+	call := rewrite.Call{Match: match, URL: r.URL, Header: r.Header, Client: s.peer.client()}
 	streams := match.Endpoint == nil || match.Endpoint.Traits&rewrite.Streams != 0
 	if !streams {
 		if call.Body, err = s.server.wholeBody(r); err != nil {
 			return nil, nil, err
 		}
 	}
-	x := &intercepted{endpoint: match.Endpoint}
+	x := &intercepted{endpoint: match.Endpoint, peer: s.peer}
 	result, err := s.server.decide(p, call, x)
 	if err != nil {
 		return nil, nil, err
@@ -359,7 +358,7 @@ func (s *streams) request(r *http.Request, target string, body io.ReadCloser, le
 // so that BuildKit's clients show the reason, and else in the Engine's.
 func (s *streams) refuse(w http.ResponseWriter, r *http.Request, why error) {
 	status, reason := statusOf(why)
-	s.server.log().Debug("refused", slog.Any("reason", why), slog.Int("pid", s.client.PID))
+	s.server.log().Debug("refused", slog.Any("reason", why), slog.Int("pid", s.peer.pid))
 	header := w.Header()
 	header["Date"] = nil
 	if rewrite.IsGRPC(r.Header) {

@@ -17,6 +17,7 @@ import (
 // intercepted is a call that was read, on its way to the Engine.
 type intercepted struct {
 	endpoint *rewrite.Endpoint // nil if only an api rule looked at the call
+	peer     *peer             // who made it
 	record   string            // the audit record's id
 	warnings []string
 }
@@ -27,7 +28,7 @@ const maxRounds = 16
 // intercept reads a call, has the policy decide and edit it, writes that to
 // the audit log, and sends on what came of it.
 func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (debt, error) {
-	x := &intercepted{endpoint: match.Endpoint}
+	x := &intercepted{endpoint: match.Endpoint, peer: c.peer}
 	q := question{head: isHEAD(h), intercepted: x}
 	// net/http is what the Engine reads it with.
 	request, err := http.ReadRequest(bufio.NewReaderSize(bytes.NewReader(h.raw), len(h.raw)))
@@ -90,7 +91,7 @@ func (s *Server) decide(p *policy.Policy, call rewrite.Call, x *intercepted) (re
 	call.Time, call.Interface, call.Upstream, call.Listen = time.Now(), interfaceAddrs, s.guarded, s.Listen
 	result, refusal := s.apply(p, call)
 	var err error
-	if x.record, err = s.Audit.call(call, result, refusal, p.Observe()); err != nil {
+	if x.record, err = s.Audit.call(call, x.peer, result, refusal, p.Observe()); err != nil {
 		s.log().Error("audit log", slog.Any("error", err))
 		refusal = &malformed{http.StatusInternalServerError, "the audit log cannot be written, so the call was not forwarded: " + err.Error()}
 	}

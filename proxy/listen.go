@@ -6,9 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -23,7 +21,7 @@ func Listen(path string, mode fs.FileMode, group string) (net.Listener, error) {
 	gid := -1
 	if group != "" {
 		var err error
-		if gid, err = lookupGroup(group); err != nil {
+		if gid, err = hostNames.group(group); err != nil {
 			return nil, err
 		}
 	}
@@ -119,17 +117,4 @@ func removeStale(path string) error {
 		return err
 	}
 	return os.Remove(path)
-}
-
-func lookupGroup(name string) (int, error) {
-	g, err := user.LookupGroup(name)
-	if err != nil {
-		if _, numErr := strconv.Atoi(name); numErr != nil {
-			return 0, err
-		}
-		if g, err = user.LookupGroupId(name); err != nil {
-			return strconv.Atoi(name)
-		}
-	}
-	return strconv.Atoi(g.Gid)
 }

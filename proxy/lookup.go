@@ -31,14 +31,17 @@ func (s *Server) answer(q rewrite.Question, known map[rewrite.Question]rewrite.A
 		a, err = s.inspect(q.Name)
 	case rewrite.AboutPath:
 		a.Path, a.Exists, err = resolve(q.Name)
-		if a.Exists && sameFile(a.Path, s.guarded) {
+		var guarded bool
+		if a.Exists {
+			guarded, err = sameFile(a.Path, s.guarded)
+		}
+		if guarded {
 			a.Path = s.guarded
 		}
 	case rewrite.AboutInterface:
-		_, err := os.Stat("/sys/class/net/" + filepath.Base(q.Name))
-		a.Exists = err == nil
+		a.Exists, err = hasInterface(sysNet, q.Name)
 	case rewrite.AboutBridge:
-		a.Exists, err = hasForeignPorts(q.Name)
+		a.Exists, err = hasForeignPorts(sysNet, q.Name)
 	case rewrite.AboutPort:
 		a.Port, err = freePort(q.Name, known)
 	default:
@@ -84,14 +87,26 @@ func (s *Server) inspect(path string) (rewrite.Answer, error) {
 }
 
 // sameFile tells whether two paths lead to one file, as hard links do, and the
-// root of a process.
-func sameFile(a, b string) bool {
+// root of a process. What is not there is no file.
+func sameFile(a, b string) (bool, error) {
 	one, err := os.Stat(a)
-	if err != nil {
-		return false
+	if err == nil {
+		var other fs.FileInfo
+		other, err = os.Stat(b)
+		if err == nil {
+			return os.SameFile(one, other), nil
+		}
 	}
-	other, err := os.Stat(b)
-	return err == nil && os.SameFile(one, other)
+	return false, unlessMissing(err)
+}
+
+// unlessMissing is the error of a look-up, nil if it is that there is no such
+// thing.
+func unlessMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // maxLinks is how many symbolic links of one path are followed: as many as the
@@ -124,10 +139,14 @@ func resolve(path string) (resolved string, exists bool, err error) {
 		if err != nil {
 			return "", false, err
 		}
-		if entersProcess(done, target) {
+		enters, err := entersProcess(done, target)
+		if err != nil {
+			return "", false, err
+		}
+		if enters {
 			at = filepath.Join(at, behind)
 			_, err := os.Stat(at)
-			return at, err == nil, nil
+			return at, err == nil, unlessMissing(err)
 		}
 		if links++; links > maxLinks {
 			return "", false, &fs.PathError{Op: "resolve", Path: path, Err: unix.ELOOP}
@@ -142,20 +161,36 @@ func resolve(path string) (resolved string, exists bool, err error) {
 // entersProcess tells whether a link in a folder is one of /proc/PID/root, cwd,
 // exe, fd and the like, whose target only looks like a path. The others of
 // /proc, as self and mounts, have a relative one.
-func entersProcess(folder, target string) bool {
+func entersProcess(folder, target string) (bool, error) {
 	var system unix.Statfs_t
-	err := unix.Statfs(folder, &system)
-	return (err != nil || system.Type == unix.PROC_SUPER_MAGIC) && !ordinaryProcLink.MatchString(target)
+	if err := unix.Statfs(folder, &system); err != nil {
+		return false, &fs.PathError{Op: "statfs", Path: folder, Err: err}
+	}
+	return system.Type == unix.PROC_SUPER_MAGIC && !ordinaryProcLink.MatchString(target), nil
 }
 
 var ordinaryProcLink = regexp.MustCompile(`^(self|[0-9]+)(/[a-z0-9]+)*$`)
 
-// hasForeignPorts tells whether a bridge has ports other than the virtual ones
-// that engines make for containers.
-func hasForeignPorts(bridge string) (bool, error) {
-	ports, err := os.ReadDir("/sys/class/net/" + filepath.Base(bridge) + "/brif")
+// sysNet holds a folder for each of the host's network interfaces.
+const sysNet = "/sys/class/net"
+
+// hasInterface tells whether there is an interface in a folder like sysNet.
+func hasInterface(sysNet, name string) (bool, error) {
+	_, err := os.Stat(filepath.Join(sysNet, filepath.Base(name)))
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		_, err = os.Stat(sysNet) // a host without a /sys does not show what it has
+		return false, err
+	}
+	return err == nil, err
+}
+
+// hasForeignPorts tells whether a bridge in a folder like sysNet has ports
+// other than the virtual ones that engines make for containers.
+func hasForeignPorts(sysNet, bridge string) (bool, error) {
+	ports, err := os.ReadDir(filepath.Join(sysNet, filepath.Base(bridge), "brif"))
+	if errors.Is(err, fs.ErrNotExist) {
+		_, err = os.Stat(sysNet)
+		return false, err
 	}
 	for _, port := range ports {
 		if !strings.HasPrefix(port.Name(), "veth") {

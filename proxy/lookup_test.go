@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -69,5 +71,59 @@ func TestPathsAreResolvedAsFarAsTheyExist(t *testing.T) {
 	}
 	if got, _, err := resolve(dir + "/loop"); !errors.Is(err, unix.ELOOP) {
 		t.Errorf("got %s (%v), want %v", got, err, unix.ELOOP)
+	}
+}
+
+// TestWhatCannotBeLookedUpIsAnError holds of each look-up, since "there is no
+// such thing" would let a rule pass.
+func TestWhatCannotBeLookedUpIsAnError(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("loop", dir+"/loop"); err != nil {
+		t.Fatal(err)
+	}
+	process := fmt.Sprintf("/proc/%d/root", os.Getpid())
+	long := strings.Repeat("x", 256)
+	s := &Server{}
+	for q, want := range map[rewrite.Question]string{
+		{About: rewrite.AboutPath, Name: process + dir + "/loop"}: "stat " + process + dir + "/loop: too many levels of symbolic links",
+		{About: rewrite.AboutPath, Name: "/" + long}:              "lstat /" + long + ": file name too long",
+	} {
+		if got := s.answer(q, nil); got.Err != want {
+			t.Errorf("%s %s: got %+v\nwant the error %s", q.About, q.Name, got, want)
+		}
+	}
+	s.guarded = dir + "/loop"
+	if got, want := s.answer(rewrite.Question{About: rewrite.AboutPath, Name: dir}, nil).Err, "stat "+dir+"/loop: too many levels of symbolic links"; got != want {
+		t.Errorf("the guarded socket: got %q want %q", got, want)
+	}
+	if got, err := entersProcess(dir+"/gone", "elsewhere"); err == nil || got {
+		t.Errorf("the kind of a file system: got %t (%v)", got, err)
+	}
+	for _, in := range []struct{ sysNet, name string }{{dir + "/gone", "lo"}, {dir, long}} {
+		if got, err := hasInterface(in.sysNet, in.name); err == nil || got {
+			t.Errorf("an interface in %s: got %t (%v)", in.sysNet, got, err)
+		}
+		if got, err := hasForeignPorts(in.sysNet, in.name); err == nil || got {
+			t.Errorf("a bridge in %s: got %t (%v)", in.sysNet, got, err)
+		}
+	}
+}
+
+func TestWhatIsNotThereIsNotThere(t *testing.T) {
+	s := &Server{guarded: "/nowhere/docker.sock"}
+	for q, want := range map[rewrite.Question]rewrite.Answer{
+		{About: rewrite.AboutPath, Name: "/nowhere/else"}: {Path: "/nowhere/else"},
+		{About: rewrite.AboutPath, Name: "/"}:             {Path: "/", Exists: true},
+		{About: rewrite.AboutInterface, Name: "nowhere"}:  {},
+		{About: rewrite.AboutInterface, Name: "lo"}:       {Exists: true},
+		{About: rewrite.AboutBridge, Name: "nowhere"}:     {},
+		{About: rewrite.AboutBridge, Name: "lo"}:          {},
+	} {
+		if got := s.answer(q, nil); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s %s: got %+v want %+v", q.About, q.Name, got, want)
+		}
 	}
 }

@@ -1,12 +1,9 @@
 package proxy
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -136,48 +133,18 @@ func TestLongBodiesArriveWholeWithoutDescriptorsForPipes(t *testing.T) {
 			c := w.dial()
 			c.send(test.request)
 			c.expect(test.head)
-			withoutDescriptors(t)
-			for i := range times {
-				if i > 0 {
-					c.send(test.request)
-					c.expect(test.head)
+			closePipes()
+			withoutDescriptors(t, func() {
+				for i := range times {
+					if i > 0 {
+						c.send(test.request)
+						c.expect(test.head)
+					}
+					begun <- struct{}{}
+					c.send(test.upload)
+					c.expect(test.download)
 				}
-				begun <- struct{}{}
-				c.send(test.upload)
-				c.expect(test.download)
-			}
+			})
 		})
 	}
 }
-
-// withoutDescriptors leaves this process none to open until the test ends.
-func withoutDescriptors(t *testing.T) {
-	t.Helper()
-	closePipes()
-	var before syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 256, Max: before.Max}); err != nil {
-		t.Fatal(err)
-	}
-	var open []io.Closer
-	t.Cleanup(func() {
-		for _, f := range open {
-			f.Close()
-		}
-		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
-			t.Error(err)
-		}
-	})
-	for {
-		f, err := os.Open(os.DevNull)
-		if errors.Is(err, syscall.EMFILE) {
-			return
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		open = append(open, f)
-	}
-}
-

@@ -66,7 +66,7 @@ func (c *call) pinParameter(name, text string) {
 	}
 	c.then = append(c.then, func() {
 		path, query, _ := strings.Cut(c.sent, "?")
-		all := pairs(query)
+		all := strings.Split(query, "&")
 		for i, pair := range all {
 			key, _, _ := strings.Cut(pair, "=")
 			if key, err := url.QueryUnescape(key); err == nil && strings.EqualFold(key, name) {

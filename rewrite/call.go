@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -185,7 +186,7 @@ func (c *call) query(name string) string {
 func (c *call) parameters(name string) (all []string) {
 	if c.params == nil {
 		c.params = url.Values{}
-		written := pairs(c.URL.RawQuery)
+		written := strings.Split(c.URL.RawQuery, "&")
 		if len(written) > maxParameters {
 			c.refuse(http.StatusRequestEntityTooLarge, "the query has more than %d parameters", maxParameters)
 			return nil
@@ -194,9 +195,14 @@ func (c *call) parameters(name string) (all []string) {
 			key, value, _ := strings.Cut(pair, "=")
 			key, badKey := url.QueryUnescape(key)
 			value, badValue := url.QueryUnescape(value)
-			if badKey == nil && badValue == nil { // Engines pass over what is not well encoded
-				c.params.Add(key, value)
+			err := cmp.Or(badKey, badValue)
+			if strings.Contains(pair, ";") { // ended a parameter before Go 1.17, and spoils one since
+				err = errors.New("invalid semicolon separator in query")
 			}
+			if err != nil {
+				c.refuse(http.StatusBadRequest, "the query: %v", err)
+			}
+			c.params.Add(key, value)
 		}
 	}
 	for key, values := range c.params {
@@ -205,13 +211,6 @@ func (c *call) parameters(name string) (all []string) {
 		}
 	}
 	return all
-}
-
-// pairs are the parameters of a query, as they are written. Engines that were
-// built with Go before 1.17 end one at a semicolon, too; others drop one that
-// has a semicolon in it.
-func pairs(query string) []string {
-	return strings.Split(strings.ReplaceAll(query, ";", "&"), "&")
 }
 
 // ask looks up an answer. Without one the question is kept, for another Apply.

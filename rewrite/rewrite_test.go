@@ -145,13 +145,11 @@ func TestAParameterIsFoundBehindManyOthers(t *testing.T) {
 		maxParameters - 1: &Refusal{403, `safesock: the host network may not be used (network "no host network", own.hcl:1); to allow it, put a rule before that one`},
 		maxParameters:     &Refusal{413, "safesock: the query has more than 10000 parameters"},
 	} {
-		for _, between := range []string{"&", ";"} {
-			c := testCall(t, "POST", "/build?"+strings.Repeat("a"+between, others)+"networkmode=host", nil)
-			c.Answers[Question{AboutEngine, "/version"}] = Answer{Status: 200, Body: []byte(`{"Version":"28.5.2","ApiVersion":"1.51","Components":[]}`)}
-			_, err := Apply(p, c)
-			if !reflect.DeepEqual(err, want) {
-				t.Errorf("%d, each behind a %s: got %v, want %v", others, between, err, want)
-			}
+		c := testCall(t, "POST", "/build?"+strings.Repeat("a&", others)+"networkmode=host", nil)
+		c.Answers[Question{AboutEngine, "/version"}] = Answer{Status: 200, Body: []byte(`{"Version":"28.5.2","ApiVersion":"1.51","Components":[]}`)}
+		_, err := Apply(p, c)
+		if !reflect.DeepEqual(err, want) {
+			t.Errorf("%d: got %v, want %v", others, err, want)
 		}
 	}
 }

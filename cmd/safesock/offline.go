@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/proxy"
 	"github.com/safesock/safesock/rewrite"
 )
 
@@ -176,38 +178,42 @@ func hostInterface(name string) ([]netip.Addr, error) {
 	}
 	var addresses []netip.Addr
 	for _, each := range listed {
-		if prefix, err := netip.ParsePrefix(each.String()); err == nil {
-			addresses = append(addresses, prefix.Addr().Unmap())
+		prefix, err := netip.ParsePrefix(each.String())
+		if err != nil {
+			return nil, err
 		}
+		addresses = append(addresses, prefix.Addr().Unmap())
 	}
 	return addresses, nil
 }
 
 // clientNamed is a client of the user with this name, or of the one who runs
-// this command if it is "".
+// this command if it is "". Like serve, it looks up what a rule asks for.
 func clientNamed(name string) (policy.Client, error) {
-	found, err := user.Current()
+	uid, gid := os.Getuid(), os.Getgid()
+	gids, err := os.Getgroups()
 	if name != "" {
-		found, err = user.Lookup(name)
+		uid, gid, gids, err = userNamed(name)
 	}
+	return policy.Client{
+		UID: uid, GID: gid, PID: os.Getpid(),
+		User:    func() (string, error) { return proxy.UserName(uid) },
+		Groups:  func() ([]string, error) { return proxy.GroupNames(append([]int{gid}, gids...)...) },
+		Command: policy.Known("docker"),
+	}, err
+}
+
+// userNamed are the numbers that a process of a user gets when it logs in.
+func userNamed(name string) (uid, gid int, gids []int, err error) {
+	found, err := user.Lookup(name)
 	if err != nil {
-		return policy.Client{}, err
-	}
-	client := policy.Client{User: found.Username, PID: os.Getpid(), Command: "docker"}
-	if client.UID, err = strconv.Atoi(found.Uid); err != nil {
-		return client, err
-	}
-	if client.GID, err = strconv.Atoi(found.Gid); err != nil {
-		return client, err
+		return 0, 0, nil, err
 	}
 	groups, err := found.GroupIds()
-	if err != nil {
-		return client, err
+	for _, number := range append([]string{found.Uid, found.Gid}, groups...) {
+		id, wrong := strconv.Atoi(number)
+		err = cmp.Or(err, wrong)
+		gids = append(gids, id)
 	}
-	for _, gid := range groups {
-		if group, err := user.LookupGroupId(gid); err == nil {
-			client.Groups = append(client.Groups, group.Name)
-		}
-	}
-	return client, nil
+	return gids[0], gids[1], gids[2:], err
 }

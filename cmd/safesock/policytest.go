@@ -207,11 +207,15 @@ func (c *testCase) requests(ctx context.Context, dir string, world *offline) ([]
 func (c *testCase) world() (*offline, error) {
 	world := &offline{
 		engine: map[string][]byte{},
-		client: policy.Client{UID: 1000, GID: 1000, User: "tester", Command: "docker"},
 		time:   time.Now(),
 	}
+	client := testClient{UID: 1000, GID: 1000, User: "tester", Command: "docker"}
 	if c.Client != nil {
-		world.client = policy.Client{UID: c.Client.UID, GID: c.Client.GID, User: c.Client.User, Groups: c.Client.Groups, Command: c.Client.Command}
+		client = *c.Client
+	}
+	world.client = policy.Client{
+		UID: client.UID, GID: client.GID,
+		User: policy.Known(client.User), Groups: policy.Known(client.Groups), Command: policy.Known(client.Command),
 	}
 	if c.Time != "" {
 		at, err := time.Parse(time.RFC3339, c.Time)

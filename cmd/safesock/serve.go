@@ -292,18 +292,15 @@ func inherit() (net.Listener, error) {
 	return nil, errors.New("systemd passed something that is not a Unix stream socket")
 }
 
-// groupOf names the group of a file, so that who may use the Engine may use
-// safesock; "" if there is no such file.
+// groupOf is the number of a file's group, so that who may use the Engine may
+// use safesock; "", which leaves the socket to its maker's group, if that is
+// not known.
 func groupOf(path string) string {
 	stat, err := os.Stat(path)
 	if err != nil {
 		return ""
 	}
-	gid := strconv.FormatUint(uint64(stat.Sys().(*syscall.Stat_t).Gid), 10)
-	if group, err := user.LookupGroupId(gid); err == nil {
-		return group.Name
-	}
-	return gid
+	return strconv.FormatUint(uint64(stat.Sys().(*syscall.Stat_t).Gid), 10)
 }
 
 // openAudit opens the audit log, in a folder that it makes if it is the usual

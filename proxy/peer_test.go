@@ -1,0 +1,189 @@
+package proxy
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// withoutDescriptors runs do while this process can open nothing more.
+func withoutDescriptors(t *testing.T, do func()) {
+	t.Helper()
+	var usual unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &usual); err != nil {
+		t.Fatal(err)
+	}
+	free, err := unix.Dup(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Close(free); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(free), Max: usual.Max}); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &usual); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	do()
+}
+
+// TestARuleIsNotPassedByWhereAClientCannotBeLookedUp goes on with a connection
+// whose first call came while nothing could be opened.
+func TestARuleIsNotPassedByWhereAClientCannotBeLookedUp(t *testing.T) {
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	main, err := user.LookupGroupId(strconv.Itoa(os.Getgid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const denied = `403 safesock: 80/tcp may not be published on every interface (port "who", test.hcl:1); to allow it, put a rule before that one`
+	unknown := func(attribute, path string) string {
+		return `403 safesock: 80/tcp may not be published on every interface (port "who", test.hcl:1): test.hcl:2: the expression asks for ` + attribute +
+			`, which is not known: open ` + path + `: too many open files; try again`
+	}
+	comm := fmt.Sprintf("/proc/%d/comm", os.Getpid())
+	for _, test := range []struct{ condition, first, then string }{
+		{`client.user == "` + me.Username + `"`, unknown("client.user", "/etc/passwd"), denied},
+		{`client.user == "nobody else"`, unknown("client.user", "/etc/passwd"), "201 "},
+		{`contains(client.groups, "` + main.Name + `")`, unknown("client.groups", "/etc/group"), denied},
+		{`anytrue([for g in client.groups : g == "nobody else"])`, unknown("client.groups", "/etc/group"), "201 "},
+		{`client.command == "proxy.test"`, unknown("client.command", comm), denied},
+		{`client.uid == ` + me.Uid, denied, denied},
+		{`client.uid != ` + me.Uid, "201 ", "201 "},
+		{`port.container == 1 && client.user == "root"`, "201 ", "201 "},
+	} {
+		t.Run(test.condition, func(t *testing.T) {
+			w := newWorld(t, func(e *peerEnd) {
+				e.expect(ping)
+				e.send(okText)
+				for _, answers := range []string{test.first, test.then} {
+					if answers == "201 " {
+						e.expect(create(boundBody))
+						e.send(answer("201 Created", `{}`))
+					}
+				}
+				e.expectEnd()
+			})
+			w.setPolicy("port \"who\" {\n when = " + test.condition + "\n action = \"deny\"\n}")
+			c := w.dial()
+			c.send(ping)
+			c.expect(okText)
+			withoutDescriptors(t, func() { c.expectAnswer(create(openBody), test.first) })
+			c.expectAnswer(create(openBody), test.then)
+		})
+	}
+}
+
+// expectAnswer sends a call, and compares the status and the message of what
+// comes back.
+func (p *peerEnd) expectAnswer(call, want string) {
+	p.t.Helper()
+	p.send(call)
+	answer, err := http.ReadResponse(p.in, nil)
+	if err != nil {
+		p.t.Errorf("%s: %v", p.name, err)
+		return
+	}
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		p.t.Errorf("%s: %v", p.name, err)
+	}
+	message, _ := strings.CutPrefix(string(body), `{"message":"`)
+	message, isMessage := strings.CutSuffix(message, "\"}\n")
+	if !isMessage {
+		message = ""
+	}
+	if got := fmt.Sprintf("%d %s", answer.StatusCode, strings.ReplaceAll(message, `\"`, `"`)); got != want {
+		p.t.Errorf("%s got\n%s\nwant\n%s", p.name, got, want)
+	}
+}
+
+// TestGroupsAreThoseThatTheClientConnectedWith gives this process more groups
+// than the kernel's answer is first given room for, if it may.
+func TestGroupsAreThoseThatTheClientConnectedWith(t *testing.T) {
+	before, err := os.Getgroups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	many := before
+	if os.Getuid() == 0 {
+		many = nil
+		for gid := range 300 {
+			many = append(many, 70000+gid)
+		}
+		if err := syscall.Setgroups(many); err != nil {
+			t.Fatal(err)
+		}
+		defer syscall.Setgroups(before)
+	}
+	connected := make(chan *peer, 1)
+	w := newWorld(t, func(e *peerEnd) {
+		e.expect(ping)
+		e.w.server.each(func(c *connection) { connected <- c.peer })
+		e.send(okText)
+		e.expectEnd()
+	})
+	c := w.dial()
+	if os.Getuid() == 0 {
+		if err := syscall.Setgroups(before); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.send(ping)
+	c.expect(okText)
+	got, err := (<-connected).gids()
+	if want := append([]int{os.Getgid()}, many...); !slices.Equal(got, want) || err != nil {
+		t.Errorf("got  %v (%v)\nwant %v", got, err, want)
+	}
+}
+
+func TestAProcessThatIsHiddenHasNoCommand(t *testing.T) {
+	gone := exec.Command("/proc/self/exe", "-test.run=^$")
+	if err := gone.Run(); err != nil {
+		t.Fatal(err)
+	}
+	const want = "the process is gone or cannot be seen from here; compare client.uid instead"
+	for _, pid := range []int{0, gone.Process.Pid} {
+		if got, err := (&peer{pid: pid}).client().Command(); err == nil || err.Error() != want {
+			t.Errorf("pid %d: got %q (%v)", pid, got, err)
+		}
+	}
+}
+
+func TestTheLogTellsWhyANameIsMissing(t *testing.T) {
+	w := newWorld(t, func(e *peerEnd) {
+		e.expect(ping)
+		e.send(okText)
+		e.expect(create(boundBody))
+		e.send(answer("201 Created", `{}`))
+		e.expectEnd()
+	})
+	c := w.dial()
+	c.send(ping)
+	c.expect(okText)
+	withoutDescriptors(t, func() { c.expectAnswer(create(openBody), "201 ") })
+	var call struct{ Client ClientRecord }
+	line, _, _ := strings.Cut(w.auditLog(), "\n")
+	decode(t, line, &call)
+	got := call.Client
+	want := ClientRecord{UID: os.Getuid(), GID: os.Getgid(), PID: os.Getpid(), Error: fmt.Sprintf("open /proc/%d/comm: too many open files", os.Getpid())}
+	if got != want {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
