@@ -24,7 +24,7 @@ func build(c *call) {
 	// may choose, run with the host's network and all capabilities
 	// (CVE-2024-23653).
 	if c.query("version") == "2" {
-		version, _, _ := strings.Cut(c.engine("/version").field("Version").text(), "+")
+		version, _, _ := strings.Cut(c.engine(engineVersion, "").field("Version").text(), "+")
 		if olderThan(version, "25.0.2") {
 			c.parameter(policy.Privilege{Name: "buildkit", Value: "Engine " + version}, "version")
 		}

@@ -68,7 +68,9 @@ func hostile(q Question) Answer {
 			found = map[string]any{"Id": "1d", "Name": name, "Driver": "macvlan",
 				"Options": map[string]string{"com.docker.network.bridge.gateway_mode_ipv4": "routed"}}
 		case "containers":
-			found = map[string]any{"Id": "1d", "Name": "/" + name}
+			found = map[string]any{"Id": "1d", "Name": "/" + name, "State": map[string]bool{"Running": true},
+				"HostConfig":      map[string]any{"PortBindings": map[string]any{"80/tcp": []any{map[string]string{"HostPort": "80"}}}},
+				"NetworkSettings": map[string]any{"Networks": map[string]any{"lan": map[string]string{"NetworkID": "2d"}}}}
 		case "volumes":
 			found = map[string]any{"Name": name, "Driver": "local", "Options": map[string]string{"o": "bind", "device": "/of/" + name}}
 		default:
@@ -78,7 +80,7 @@ func hostile(q Question) Answer {
 		if err != nil {
 			panic(err)
 		}
-		return Answer{Status: http.StatusOK, Body: body}
+		return Answer{Status: http.StatusOK, Body: whole(q.Name, string(body))}
 	case AboutPath:
 		return Answer{Path: q.Name, Exists: true}
 	case AboutInterface, AboutBridge:

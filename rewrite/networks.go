@@ -1,7 +1,6 @@
 package rewrite
 
 import (
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -19,7 +18,7 @@ func networkCreate(c *call) {
 	from := network.field("ConfigFrom").field("Network")
 	if name := from.text(); name != "" {
 		before := len(c.claims)
-		c.options(c.engine("/networks/"+url.PathEscape(name)), network)
+		c.options(c.engine(aNetwork, name), network)
 		for _, cl := range c.claims[before:] {
 			cl.at = from
 		}
@@ -51,9 +50,7 @@ func networkConnect(c *call) {
 	}
 	c.aboutExisting(x)
 	if x.field("State").field("Running").flag() {
-		host := x.field("HostConfig")
-		c.portBindings(host.member("PortBindings"))
-		c.publishAll(host, x.field("Config").field("ExposedPorts"))
+		c.ports(x)
 	}
 	c.held = ""
 	c.pinText(container, x.field("Id").text())
@@ -66,14 +63,9 @@ func (c *call) network(name string) (id string) {
 	if name == "" {
 		return ""
 	}
-	path := "/networks/" + url.PathEscape(name)
-	network := c.engine(path)
+	network := c.engine(aNetwork, name)
 	c.reach(network, value{})
-	id = network.field("Id").text()
-	if a, ok := c.ask(AboutEngine, path); ok && id != "" {
-		c.knows(Question{AboutEngine, "/networks/" + id}, a)
-	}
-	return id
+	return network.field("Id").text()
 }
 
 // reach claims what a network gives to the containers that join it besides
@@ -139,7 +131,7 @@ func (c *call) options(network, made value) {
 // before 27, whose API is 1.46, let neighbours reach every port of a container
 // that has a routable address.
 func (c *call) ipv6(network, at value) {
-	api := c.engine("/version").field("ApiVersion").text()
+	api := c.engine(engineVersion, "").field("ApiVersion").text()
 	if olderThan(api, "1.46") {
 		c.networkClaim(network, "ipv6", at)
 	}
