@@ -180,6 +180,28 @@ var oracles = []oracle{
 		}
 		return ""
 	}},
+	{"POST", "/networks/net/disconnect", []func() any{
+		func() any { return new(dockernetwork.DisconnectOptions) },
+		func() any { return new(mobynetwork.DisconnectRequest) },
+	}, func(decoded any, all claimed) string {
+		container := ""
+		switch n := decoded.(type) {
+		case *dockernetwork.DisconnectOptions:
+			container = n.Container
+		case *mobynetwork.DisconnectRequest:
+			container = n.Container
+		}
+		switch {
+		case container == "": // the Engine refuses it
+		case container != "1d":
+			return "the container's name"
+		case !has(all, func(p policy.Port) bool { return p.Container == 80 }):
+			return "the port"
+		case !all.network("macvlan"):
+			return "the network that is left"
+		}
+		return ""
+	}},
 	{"POST", "/volumes/create", []func() any{
 		func() any { return new(dockervolume.CreateOptions) },
 		func() any { return new(mobyvolume.CreateRequest) },

@@ -56,6 +56,50 @@ func networkConnect(c *call) {
 	c.pinText(container, x.field("Id").text())
 }
 
+// networkDisconnect claims what a container that runs has when it has left a
+// network: if that was its gateway, another one is from then on, and the Engine
+// publishes all its ports there (moby: libnetwork, Endpoint.sbLeave). With no
+// network left, none is published.
+func networkDisconnect(c *call) {
+	body := c.body()
+	container := body.field("Container")
+	name := container.text()
+	if name == "" {
+		return // the Engine refuses it
+	}
+	network, x := c.engine(aNetwork, c.Vars["id"]), c.inspect(name)
+	if !body.field("Force").flag() {
+		c.must(aNetwork, c.Vars["id"])
+		c.mustInspect(name)
+	}
+	c.pin("id", network.field("Id").text())
+	if x.absent() {
+		// By force, the endpoint of that name goes, whose container is gone.
+		x = c.endpoint(network, name)
+	} else {
+		c.pinText(container, x.field("Id").text())
+	}
+	if x.absent() {
+		return
+	}
+	c.aboutExisting(x)
+	if x.field("State").field("Running").flag() && c.networks(x, x, network) {
+		c.ports(x)
+	}
+	c.held = ""
+}
+
+// endpoint is the container that a network's endpoint belongs to, absent if it
+// is gone. Without such an endpoint the call is refused.
+func (c *call) endpoint(network value, name string) value {
+	for id, endpoint := range network.field("Containers").members() {
+		if endpoint.field("Name").text() == name {
+			return c.inspect(id)
+		}
+	}
+	return c.mustInspect(name)
+}
+
 // network looks up a network by any name that the Engine knows it by, claims
 // what it gives to a container that joins it, and gives its id. The id is ""
 // if there is no such network, or if it is not known yet.
