@@ -223,9 +223,9 @@ var endpoints = []string{
 	"libpod.container.create", "libpod.container.exec", "libpod.container.init", "libpod.container.mount", "libpod.container.restart",
 	"libpod.container.restore", "libpod.container.start", "libpod.container.update", "libpod.exec.start", "libpod.image.build", "libpod.image.import",
 	"libpod.image.load", "libpod.image.scp", "libpod.kube.apply", "libpod.kube.play", "libpod.manifest.create", "libpod.manifest.modify",
-	"libpod.manifest.push", "libpod.network.connect", "libpod.network.create", "libpod.pod.create", "libpod.pod.restart", "libpod.pod.start",
-	"libpod.quadlet.install", "libpod.secret.create", "libpod.volume.create", "libpod.volume.export", "libpod.volume.import", "network.connect", "network.create", "node.update", "plugin.create",
-	"plugin.enable", "plugin.pull", "plugin.set", "plugin.upgrade", "secret.create", "secret.update", "service.create", "service.update", "session",
+	"libpod.manifest.push", "libpod.network.connect", "libpod.network.create", "libpod.network.disconnect", "libpod.pod.create", "libpod.pod.restart",
+	"libpod.pod.start", "libpod.quadlet.install", "libpod.secret.create", "libpod.volume.create", "libpod.volume.export", "libpod.volume.import",
+	"network.connect", "network.create", "network.disconnect", "node.update", "plugin.create", "plugin.enable", "plugin.pull", "plugin.set", "plugin.upgrade", "secret.create", "secret.update", "service.create", "service.update", "session",
 	"swarm.init", "swarm.inspect", "swarm.join", "swarm.unlock", "swarm.unlockkey", "swarm.update", "volume.create",
 }
 

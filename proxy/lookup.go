@@ -83,7 +83,8 @@ func (s *Server) inspect(path string) (rewrite.Answer, error) {
 	if err == nil && len(body) > maxInspect {
 		err = fmt.Errorf("the Engine's answer to GET %s is longer than %d bytes", path, maxInspect)
 	}
-	return rewrite.Answer{Status: answer.StatusCode, Body: body}, err
+	docker := strings.HasPrefix(answer.Header.Get("Server"), "Docker/")
+	return rewrite.Answer{Status: answer.StatusCode, Body: body, Docker: docker}, err
 }
 
 // sameFile tells whether two paths lead to one file, as hard links do, and the

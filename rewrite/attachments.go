@@ -96,17 +96,26 @@ func (c *call) containerNetworks(x, at value, depth int) {
 	if mode == "host" || strings.Contains(mode, ":") {
 		c.attachMode(mode, at)
 	}
-	listed := false
+	if !c.networks(x, at, value{}) {
+		c.attach(mode, at)
+	}
+}
+
+// networks claims the networks that a container is on, but for one that it
+// leaves, and tells whether there are any.
+func (c *call) networks(x, at, left value) (listed bool) {
 	for name, endpoint := range x.field("NetworkSettings").field("Networks").members() {
+		id := endpoint.field("NetworkID").text()
+		if id != "" && (id == left.field("Id").text() || id == left.field("Name").text()) { // Podman has names there
+			continue
+		}
 		listed = true
-		if id := endpoint.field("NetworkID").text(); id != "" && name != "bridge" && name != "host" {
+		if id != "" && name != "bridge" && name != "host" {
 			name = id
 		}
 		c.attach(name, at)
 	}
-	if !listed {
-		c.attach(mode, at)
-	}
+	return listed
 }
 
 // pinText puts a name that cannot come to mean something else in the place of

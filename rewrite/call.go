@@ -27,6 +27,7 @@ type call struct {
 	then        []func()       // changes that no decision asks for, made after those that one does
 	held        string         // how the claims of a container that exists can be changed
 	unpublished string         // the network mode with which the ports that are being read are not published, "" if they are
+	infra       string         // the id of the container that holds a pod together, while another one of that pod is read
 	again       bool           // whether this is a call that was edited, read once more
 
 	questions []Question
@@ -242,29 +243,6 @@ func (c *call) knows(q Question, a *answer) *answer {
 	}
 	c.known[q] = a
 	return a
-}
-
-// engine is the object that the Engine answers to GET, absent if there is no
-// such thing or if it is not known yet. Other statuses than 404 can say that
-// there is none.
-func (c *call) engine(path string, none ...int) value {
-	a, ok := c.ask(AboutEngine, path)
-	switch {
-	case !ok || a.Status == http.StatusNotFound || slices.Contains(none, a.Status):
-		return value{}
-	case a.Status != http.StatusOK:
-		c.refuse(http.StatusBadGateway, "the Engine answered %d to GET %s, which the policy needs to know", a.Status, path)
-		return value{}
-	}
-	name := "the Engine's answer to GET " + path
-	if a.json == nil {
-		var err error
-		if a.json, err = scan(string(a.Body)); err != nil {
-			c.refuse(http.StatusBadGateway, "%s: %v", name, err)
-			return value{}
-		}
-	}
-	return c.document(name, a.json, http.StatusBadGateway, '{', "an object")
 }
 
 // pin makes the call name its object, the path's variable, by the Engine's id.

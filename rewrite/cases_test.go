@@ -99,12 +99,13 @@ func (w *world) learn(t *testing.T, name, text string) {
 	case "policy":
 		w.policy = text
 	case "engine":
-		a := Answer{Status: http.StatusOK, Body: []byte(text)}
+		path := strings.TrimPrefix(rest, "GET ")
+		a := Answer{Status: http.StatusOK, Body: whole(path, text)}
 		if first, body, _ := strings.Cut(text, "\n"); strings.HasPrefix(first, "status ") {
 			a.Status, _ = strconv.Atoi(strings.TrimPrefix(first, "status "))
 			a.Body = []byte(body)
 		}
-		w.answers[Question{AboutEngine, strings.TrimPrefix(rest, "GET ")}] = a
+		w.answers[Question{AboutEngine, path}] = a
 	case "path":
 		w.answers[Question{AboutPath, rest}] = Answer{Path: line, Exists: true}
 	case "interface":
@@ -122,6 +123,49 @@ func (w *world) learn(t *testing.T, name, text string) {
 	}
 }
 
+// whole is an Engine's answer with the fields that every one has. Cases say what
+// they are about.
+func whole(path, body string) []byte {
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(body), &object); err != nil {
+		return []byte(body) // a case about that
+	}
+	path, _, _ = strings.Cut(path, "?")
+	for _, l := range Lookups {
+		prefix, suffix, _ := strings.Cut(l.Path, "{name}")
+		name, matches := strings.CutPrefix(path, prefix)
+		if name, found := strings.CutSuffix(name, suffix); matches && found && !strings.Contains(name, "/") {
+			for _, field := range l.Fields {
+				if _, has := object[field]; !has {
+					object[field] = json.RawMessage(fieldOf(l.Kind, name, field))
+				}
+			}
+		}
+	}
+	full, err := json.Marshal(object)
+	if err != nil {
+		panic(err)
+	}
+	return full
+}
+
+// fieldOf is what an ordinary object has in a field.
+func fieldOf(kind, name, field string) string {
+	switch field {
+	case "Driver":
+		return map[string]string{"network": `"bridge"`, "volume": `"local"`}[kind]
+	case "State", "Config", "HostConfig", "NetworkSettings", "Spec":
+		return "{}"
+	case "Mounts", "Dependencies", "Components":
+		return "[]"
+	case "NumContainers":
+		return "1"
+	case "Version", "ApiVersion":
+		return `"1.24"`
+	}
+	return quote(name)
+}
+
 // answer is what a question gets: what the file says, or the ordinary.
 func (w *world) answer(q Question) Answer {
 	if a, ok := w.answers[q]; ok {
@@ -129,6 +173,9 @@ func (w *world) answer(q Question) Answer {
 	}
 	switch q.About {
 	case AboutEngine:
+		if q.Name == "/version" {
+			return Answer{Status: http.StatusOK, Body: whole(q.Name, "{}")}
+		}
 		return Answer{Status: http.StatusNotFound, Body: []byte(`{"message":"no such thing"}`)}
 	case AboutPath:
 		return Answer{Path: q.Name, Exists: true}

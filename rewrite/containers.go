@@ -1,9 +1,6 @@
 package rewrite
 
 import (
-	"encoding/json"
-	"net/http"
-	"net/url"
 	"path"
 	"strings"
 
@@ -57,9 +54,8 @@ func (c *call) about(name, image string, labels value) {
 	}
 }
 
-// existing are the kinds of claims that a container makes as the Engine holds
-// it.
-type existing struct {
+// kinds are the kinds of claims that a container makes as the Engine holds it.
+type kinds struct {
 	ports bool
 	fresh bool // ports, too, if it was never started: Podman opens them when somebody attaches to it
 }
@@ -67,34 +63,81 @@ type existing struct {
 // target reads the container that the path names as the Engine holds it. What
 // a decision would change there cannot be changed any more, and refuses. The
 // call is forwarded with the container's id.
-func (c *call) target(of existing) {
+func (c *call) target(of kinds) {
 	x := c.mustInspect(c.Vars["name"])
 	if x.absent() {
 		return
 	}
 	c.aboutExisting(x)
-	config, host := x.field("Config"), x.field("HostConfig")
 	if of.ports || of.fresh && x.field("State").field("Status").text() == "created" {
-		bindings := host.member("PortBindings")
-		has := !bindings.orAbsent().empty() || host.field("PublishAllPorts").flag()
-		if has && c.portlessNetwork(x.field("NetworkSettings").field("Networks")) == "" {
-			c.portBindings(bindings)
-			c.publishAll(host, config.field("ExposedPorts"))
-		}
+		c.started(x, map[string]bool{})
+	} else {
+		c.existing(x)
 	}
-	c.containerNetworks(x, x, 0)
-	c.containerMounts(x, x)
-	c.privileges(host)
-	c.workingDir(config.field("WorkingDir"))
 	c.held = ""
 	c.pin("name", x.field("Id").text())
 }
+
+// existing claims what a container has, as the Engine holds it, besides ports.
+func (c *call) existing(x value) {
+	if pod := c.podmans(x).field("Pod").text(); pod != "" {
+		c.infra = c.engine(aPod, pod).field("InfraContainerID").text()
+	}
+	c.containerNetworks(x, x, 0)
+	c.containerMounts(x, x)
+	c.privileges(x.field("HostConfig"))
+	c.workingDir(x.field("Config").field("WorkingDir"))
+	c.infra = ""
+}
+
+// started claims what a container gets when it starts, and what those get that
+// Podman starts with it: the containers whose namespaces it has, and those that
+// it was said to need. Each is read once.
+func (c *call) started(x value, read map[string]bool) {
+	id := x.field("Id").text()
+	if read[id] {
+		return
+	}
+	read[id] = true
+	bindings, all := x.field("HostConfig").field("PortBindings"), x.field("HostConfig").field("PublishAllPorts")
+	if has := !bindings.empty() || all.flag(); has && c.portlessNetwork(x.field("NetworkSettings").field("Networks")) == "" {
+		c.ports(x)
+	}
+	c.existing(x)
+	for _, needed := range c.podmans(x).field("Dependencies").texts() {
+		held := c.held
+		other := c.mustInspect(needed)
+		c.held = "the container " + nameOf(other) + ", which starts with it, was created without safesock; remove both and create them again"
+		c.started(other, read)
+		c.held = held
+	}
+}
+
+// podmans is a container in the form of Podman's own API, which tells more of it
+// than Docker's. It is absent if the Engine is Docker.
+func (c *call) podmans(x value) value {
+	id := x.field("Id").text()
+	if a, known := c.ask(AboutEngine, containerPath(id)); !known || a.Docker {
+		return value{}
+	}
+	return c.engine(aPodmanContainer, id)
+}
+
+// ports claims the ports that a container has, as the Engine holds it.
+func (c *call) ports(x value) {
+	host := x.field("HostConfig")
+	c.portBindings(host.member("PortBindings"))
+	c.publishAll(host, x.field("Config").field("ExposedPorts"))
+}
+
+// nameOf is a container's name. The Engine writes a slash before it.
+func nameOf(x value) string { return strings.TrimPrefix(x.field("Name").text(), "/") }
 
 // aboutExisting is about for a container that exists. What is claimed from
 // then on, until held is cleared, is held by that container.
 func (c *call) aboutExisting(x value) {
 	config := x.field("Config")
-	c.about(strings.TrimPrefix(x.field("Name").text(), "/"), config.field("Image").text(), config.field("Labels"))
+	c.about(nameOf(x), config.field("Image").text(), config.field("Labels"))
 	c.held = "the container " + c.container.Name + " was created without safesock; "
 	if c.compose.Service != "" {
 		c.held += "recreate it: docker compose up --force-recreate " + c.compose.Service
@@ -125,21 +168,21 @@ func containerStart(c *call) {
 	if name, dir := c.query("checkpoint"), c.query("checkpoint-dir"); name != "" || dir != "" {
 		c.parameter(policy.Privilege{Name: "checkpoint", Value: path.Join(dir, name)}, "checkpoint")
 	}
-	c.target(existing{ports: true})
+	c.target(kinds{ports: true})
 }
 
 func containerRestart(c *call) {
-	c.target(existing{ports: true})
+	c.target(kinds{ports: true})
 }
 
 func containerAttach(c *call) {
-	c.target(existing{fresh: true})
+	c.target(kinds{fresh: true})
 }
 
 // containerEnter is for calls that reach into a container that exists. They
 // open no port, but get what it has: mounts, networks, privileges.
 func containerEnter(c *call) {
-	c.target(existing{})
+	c.target(kinds{})
 }
 
 func containerExec(c *call) {
@@ -148,7 +191,7 @@ func containerExec(c *call) {
 		c.claim(policy.Privilege{Name: "exec_privileged"}, body.field("Privileged"))
 	}
 	c.workingDir(body.field("WorkingDir"))
-	c.target(existing{})
+	c.target(kinds{})
 }
 
 func containerUpdate(c *call) {
@@ -178,36 +221,19 @@ func containerCommit(c *call) {
 }
 
 // inspect is a container as the Engine holds it, absent if there is none.
-func (c *call) inspect(name string) value {
-	x := c.engine(containerPath(name))
-	if id := x.field("Id").text(); id != "" {
-		a, _ := c.ask(AboutEngine, containerPath(name))
-		c.knows(Question{AboutEngine, containerPath(id)}, a)
-	}
-	return x
-}
+func (c *call) inspect(name string) value { return c.engine(aContainer, name) }
 
-// mustInspect refuses the call, in the Engine's own words, if there is no such
-// container. It is not left to the Engine to refuse: by the time that it looks,
-// another container may have been renamed to that.
-func (c *call) mustInspect(name string) value {
-	x := c.inspect(name)
-	if a, known := c.ask(AboutEngine, containerPath(name)); known && x.absent() && c.refusal == nil {
-		said := struct{ Message string }{"No such container: " + name}
-		_ = json.Unmarshal(a.Body, &said) // what is no JSON says nothing better
-		c.refusal = &Refusal{http.StatusNotFound, said.Message}
-	}
-	return x
-}
+// mustInspect is inspect for a container without which the call is refused.
+func (c *call) mustInspect(name string) value { return c.must(aContainer, name) }
 
-func containerPath(name string) string { return "/containers/" + url.PathEscape(name) + "/json" }
+func containerPath(name string) string { return Lookups[aContainer].Target(name) }
 
 // podmanEngine is what Podman calls itself in the Components of its version.
 const podmanEngine = "Podman Engine"
 
 // podman tells whether the Engine is Podman.
 func (c *call) podman() bool {
-	for part := range c.engine("/version").field("Components").items() {
+	for part := range c.engine(engineVersion, "").field("Components").items() {
 		if part.field("Name").text() == podmanEngine {
 			return true
 		}

@@ -68,7 +68,9 @@ func hostile(q Question) Answer {
 			found = map[string]any{"Id": "1d", "Name": name, "Driver": "macvlan",
 				"Options": map[string]string{"com.docker.network.bridge.gateway_mode_ipv4": "routed"}}
 		case "containers":
-			found = map[string]any{"Id": "1d", "Name": "/" + name}
+			found = map[string]any{"Id": "1d", "Name": "/" + name, "State": map[string]bool{"Running": true},
+				"HostConfig":      map[string]any{"PortBindings": map[string]any{"80/tcp": []any{map[string]string{"HostPort": "80"}}}},
+				"NetworkSettings": map[string]any{"Networks": map[string]any{"lan": map[string]string{"NetworkID": "2d"}}}}
 		case "volumes":
 			found = map[string]any{"Name": name, "Driver": "local", "Options": map[string]string{"o": "bind", "device": "/of/" + name}}
 		default:
@@ -78,7 +80,7 @@ func hostile(q Question) Answer {
 		if err != nil {
 			panic(err)
 		}
-		return Answer{Status: http.StatusOK, Body: body}
+		return Answer{Status: http.StatusOK, Body: whole(q.Name, string(body))}
 	case AboutPath:
 		return Answer{Path: q.Name, Exists: true}
 	case AboutInterface, AboutBridge:
@@ -175,6 +177,28 @@ var oracles = []oracle{
 			return "the network's name"
 		case !all.network("macvlan"):
 			return "the network"
+		}
+		return ""
+	}},
+	{"POST", "/networks/net/disconnect", []func() any{
+		func() any { return new(dockernetwork.DisconnectOptions) },
+		func() any { return new(mobynetwork.DisconnectRequest) },
+	}, func(decoded any, all claimed) string {
+		container := ""
+		switch n := decoded.(type) {
+		case *dockernetwork.DisconnectOptions:
+			container = n.Container
+		case *mobynetwork.DisconnectRequest:
+			container = n.Container
+		}
+		switch {
+		case container == "": // the Engine refuses it
+		case container != "1d":
+			return "the container's name"
+		case !has(all, func(p policy.Port) bool { return p.Container == 80 }):
+			return "the port"
+		case !all.network("macvlan"):
+			return "the network that is left"
 		}
 		return ""
 	}},

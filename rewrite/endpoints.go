@@ -43,6 +43,7 @@ var Endpoints = []Endpoint{
 
 	{"POST", "/networks/create", "network.create", networkCreate, 0},
 	{"POST", "/networks/{id:.*}/connect", "network.connect", networkConnect, 0},
+	{"POST", "/networks/{id:.*}/disconnect", "network.disconnect", networkDisconnect, 0},
 
 	{"POST", "/volumes/create", "volume.create", volumeCreate, 0},
 
@@ -93,6 +94,7 @@ var Endpoints = []Endpoint{
 	{"POST", "/libpod/quadlets", "libpod.quadlet.install", opaque("quadlet"), Streams},
 	{"POST", "/libpod/networks/create", "libpod.network.create", libpodNetworkCreate, 0},
 	{"POST", "/libpod/networks/{id:.*}/connect", "libpod.network.connect", networkConnect, 0},
+	{"POST", "/libpod/networks/{id:.*}/disconnect", "libpod.network.disconnect", networkDisconnect, 0},
 	{"POST", "/libpod/volumes/create", "libpod.volume.create", volumeCreate, 0},
 	{"POST", "/libpod/volumes/{name:.*}/import", "libpod.volume.import", libpodVolume, Streams},
 	{"GET", "/libpod/volumes/{name:.*}/export", "libpod.volume.export", libpodVolume, 0},

@@ -110,7 +110,7 @@ func fuzzWorld() *world {
 		"/volumes/etc":         `{"Name":"etc","Driver":"local","Options":{"o":"bind","device":"/etc"}}`,
 		"/images/web/json":     `{"Config":{"ExposedPorts":{"80/tcp":{},"53/udp":{}}}}`,
 	} {
-		w.answers[Question{AboutEngine, path}] = Answer{Status: 200, Body: []byte(answer)}
+		w.answers[Question{AboutEngine, path}] = Answer{Status: 200, Body: whole(path, answer)}
 	}
 	return w
 }

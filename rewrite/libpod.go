@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,17 +34,15 @@ func libpodSpec(c *call) {
 		c.libpodMount(m)
 	}
 	for v := range spec.field("volumes").items() {
-		c.volume(v.field("Name").text(), v.field("Dest").text(), slices.Contains(v.field("Options").texts(), "ro"), v)
+		options := v.field("Options").texts()
+		c.volume(v.field("Name").text(), v.field("Dest").text(), slices.Contains(options, "ro"), v)
+		c.keptFolders(options, v.field("Dest").text(), v)
 	}
 	for v := range spec.field("overlay_volumes").items() {
-		if source := v.field("source").text(); strings.HasPrefix(source, "/") {
+		if source := v.field("source").text(); source != "" {
 			c.bind(source, v.field("destination").text(), false, v)
 		}
-		for _, option := range v.field("options").texts() {
-			if name, dir, _ := strings.Cut(option, "="); name == "upperdir" || name == "workdir" {
-				c.bind(dir, v.field("destination").text(), false, v)
-			}
-		}
+		c.keptFolders(v.field("options").texts(), v.field("destination").text(), v)
 	}
 	if rootfs := spec.field("rootfs"); rootfs.text() != "" {
 		c.bind(rootfs.text(), "/", false, rootfs)
@@ -227,23 +224,20 @@ func (c *call) libpodNetworks(spec value) {
 	for item := range spec.field("cni_networks").items() {
 		c.attach(item.text(), item)
 	}
-	if pod := spec.field("pod"); pod.text() != "" {
-		if c.engine("/libpod/pods/" + url.PathEscape(pod.text()) + "/json").field("InfraConfig").field("HostNetwork").flag() {
-			c.attach("host", pod)
+	if at := spec.field("pod"); at.text() != "" {
+		pod := c.must(aPod, at.text())
+		if pod.field("InfraConfig").field("HostNetwork").flag() {
+			c.attach("host", at)
 		}
+		c.pinText(at, pod.field("Id").text())
 	}
 }
 
-// libpodMount claims a mount of the kind that runtimes know (OCI's runtime
-// specification).
+// libpodMount claims a mount that is handed to the runtime.
 func (c *call) libpodMount(m value) {
-	source, options := m.field("source").text(), m.field("options").texts()
-	bound := slices.Contains(options, "bind") || slices.Contains(options, "rbind")
-	if kind := m.field("type").text(); kind != "bind" && !bound && !strings.HasPrefix(source, "/") {
-		return
-	}
-	c.bind(source, m.field("destination").text(), slices.Contains(options, "ro"), m).edit = func(policy.Decision) string {
-		return c.setInside(m, "source", quote(c.Listen))
+	bound := c.runtimeMount(m.field("type").text(), m.field("source").text(), m.field("options").texts(), m.field("destination").text(), false, m)
+	if bound != nil {
+		bound.edit = func(policy.Decision) string { return c.setInside(m, "source", quote(c.Listen)) }
 	}
 }
 
@@ -343,23 +337,27 @@ func (c *call) anything(name string, at value, harmless []string) {
 	}
 }
 
-// libpodPodStart reads a pod that exists, with all its containers.
+// libpodPodStart reads a pod that exists, with all its containers, and what
+// starts with these.
 func libpodPodStart(c *call) {
-	pod := c.engine("/libpod/pods/" + url.PathEscape(c.Vars["name"]) + "/json")
+	pod := c.must(aPod, c.Vars["name"])
 	if pod.absent() {
 		return
 	}
-	c.container.Name = pod.field("Name").text()
-	c.held = "the pod was created without safesock; remove it (podman pod rm -f " + c.container.Name + ") and create it again"
+	name, read := pod.field("Name").text(), map[string]bool{}
+	c.about(name, "", pod.field("Labels"))
+	members := int64(0)
 	for member := range pod.field("Containers").items() {
-		x := c.inspect(member.field("Id").text())
-		host := x.field("HostConfig")
-		c.portBindings(host.member("PortBindings"))
-		c.containerNetworks(x, x, 0)
-		c.containerMounts(x, x)
-		c.privileges(host)
+		members++
+		if x := c.mustInspect(member.field("Id").text()); !x.absent() {
+			c.held = "the pod " + name + " was created without safesock; remove it (podman pod rm -f " + name + ") and create it again"
+			c.started(x, read)
+		}
 	}
 	c.held = ""
+	if members != pod.field("NumContainers").number() {
+		c.refuse(http.StatusBadGateway, "the Engine does not name all containers of the pod %s", name)
+	}
 	c.pin("name", pod.field("Id").text())
 }
 

@@ -3,7 +3,6 @@ package rewrite
 import (
 	"cmp"
 	"net/http"
-	"net/url"
 	"path"
 	"regexp"
 	"slices"
@@ -93,14 +92,9 @@ func (c *call) spec(at value, text string, editable bool) {
 		return
 	}
 	target, mode, _ := strings.Cut(rest, ":")
-	readOnly := false
-	for option := range strings.SplitSeq(mode, ",") {
-		readOnly = readOnly || option == "ro" || option == "readonly"
-		// Podman's overlay volumes keep what is written in these.
-		if name, dir, _ := strings.Cut(option, "="); name == "upperdir" || name == "workdir" {
-			c.bind(dir, target, false, at)
-		}
-	}
+	options := strings.Split(mode, ",")
+	readOnly := slices.Contains(options, "ro") || slices.Contains(options, "readonly")
+	c.keptFolders(options, target, at)
 	// Podman takes what begins with a dot for a path, too.
 	if !strings.HasPrefix(source, "/") && !strings.HasPrefix(source, ".") {
 		c.volume(source, target, readOnly, at)
@@ -115,6 +109,17 @@ func (c *call) spec(at value, text string, editable bool) {
 		text := quote(c.Listen + text[len(source):])
 		c.replace(at, text)
 		return text
+	}
+}
+
+// keptFolders claims the folders in which Podman's overlay volumes keep what is
+// written. It knows the options by how they begin.
+func (c *call) keptFolders(options []string, target string, at value) {
+	for _, option := range options {
+		name, folder, _ := strings.Cut(option, "=")
+		if folder != "" && (strings.HasPrefix(name, "upperdir") || strings.HasPrefix(name, "workdir")) {
+			c.bind(folder, target, false, at)
+		}
 	}
 }
 
@@ -162,7 +167,7 @@ func (c *call) volume(name, target string, readOnly bool, at value) {
 	if name == "" {
 		return
 	}
-	v := c.engine("/volumes/" + url.PathEscape(name))
+	v := c.engine(aVolume, name)
 	for _, cl := range c.volumeOptions(v.field("Driver"), v.field("Options"), target, readOnly) {
 		if !at.absent() && at.doc.name == "" {
 			cl.at = at
@@ -181,46 +186,76 @@ func (c *call) volumeOptions(driver, options value, target string, readOnly bool
 		return []*claim{c.claim(policy.Privilege{Name: "volume_driver", Value: name}, driver)}
 	}
 	kind, flags, device := localOptions(options)
-	var claims []*claim
-	bound := false
-	for flag := range strings.SplitSeq(flags, ",") {
-		name, paths, _ := strings.Cut(flag, "=")
-		switch {
-		case name == "bind", name == "rbind":
-			bound = true
-		case name == "ro":
-			readOnly = true
-		case kind == "overlay" && !slices.Contains(overlayFlags, name), strings.HasSuffix(name, "dir"):
-			for source := range strings.SplitSeq(paths, ":") {
-				if source != "" {
-					claims = append(claims, c.bind(source, target, readOnly, options))
-				}
-			}
-		}
-	}
 	at := device
 	if at.orAbsent().absent() {
 		at = options
 	}
-	source := cmp.Or(device.text(), kind) // Podman takes the type of one without a device for that, too
-	remote := strings.HasPrefix(kind, "nfs") || kind == "cifs" || strings.HasPrefix(kind, "smb")
-	if source == "" || !bound && (kind == "tmpfs" || kind == "overlay" && len(claims) > 0) {
-		return claims
-	}
-	if !bound && !remote && kind != "none" && kind != "overlay" { // a block device, the kernel's own, or what a helper of mount(8) makes of it
-		claims = append(claims, c.claim(policy.Privilege{Name: "device", Value: strings.TrimSpace(kind + " " + device.text())}, at))
-	}
-	if !bound && (remote || !strings.HasPrefix(source, "/")) {
-		return append(claims, c.claim(policy.Mount{Source: source, Target: target, ReadOnly: readOnly}, at))
-	}
-	cl := c.bind(source, target, readOnly, at)
-	if at == device && device.doc.name == "" {
-		cl.edit = func(policy.Decision) string {
+	claims, bound := c.mounted(kind, device.text(), strings.Split(flags, ","), target, readOnly, at, options)
+	if bound != nil && at == device && device.doc.name == "" {
+		bound.edit = func(policy.Decision) string {
 			c.replace(device, quote(c.Listen))
 			return quote(c.Listen)
 		}
 	}
-	return append(claims, cl)
+	return claims
+}
+
+// mounted claims what mount(2) makes of a file system, its device and its
+// options, which are made by the values at and list. Of the claims, bound is the
+// device's, if that is a path of the host.
+func (c *call) mounted(kind, device string, options []string, target string, readOnly bool, at, list value) (claims []*claim, bound *claim) {
+	readOnly = readOnly || slices.Contains(options, "ro")
+	for _, option := range options {
+		name, folders, _ := strings.Cut(option, "=")
+		if (kind != "overlay" || slices.Contains(overlayFlags, name)) && !strings.HasSuffix(name, "dir") {
+			continue
+		}
+		for folder := range strings.SplitSeq(folders, ":") {
+			if folder != "" {
+				claims = append(claims, c.bind(folder, target, readOnly, list))
+			}
+		}
+	}
+	binds := bindOption(options)
+	source := cmp.Or(device, kind) // Podman takes the type of one without a device for that, too
+	remote := strings.HasPrefix(kind, "nfs") || kind == "cifs" || strings.HasPrefix(kind, "smb")
+	if source == "" || !binds && (kind == "tmpfs" || kind == "overlay" && len(claims) > 0) {
+		return claims, nil
+	}
+	if !binds && !remote && kind != "none" && kind != "overlay" { // a block device, the kernel's own, or what a helper of mount(8) makes of it
+		claims = append(claims, c.claim(policy.Privilege{Name: "device", Value: strings.TrimSpace(kind + " " + device)}, at))
+	}
+	if !binds && (remote || !strings.HasPrefix(source, "/")) {
+		return append(claims, c.claim(policy.Mount{Source: source, Target: target, ReadOnly: readOnly}, at)), nil
+	}
+	bound = c.bind(source, target, readOnly, at)
+	return append(claims, bound), bound
+}
+
+func bindOption(options []string) bool {
+	return slices.Contains(options, "bind") || slices.Contains(options, "rbind")
+}
+
+// ownFileSystems are those that runtimes make anew for a container. Its /proc
+// and /sys are not among them: where they are mounted by a call, no path of them
+// is masked or read-only.
+var ownFileSystems = []string{"tmpfs", "ramfs", "devpts", "mqueue"}
+
+// runtimeMount claims a mount as runtimes know them (OCI's runtime
+// specification).
+func (c *call) runtimeMount(kind, source string, options []string, target string, readOnly bool, at value) (bound *claim) {
+	binds := kind == "bind" || bindOption(options)
+	switch {
+	case binds:
+		kind, source = "none", cmp.Or(source, ".")
+	case slices.Contains(ownFileSystems, kind):
+		return nil
+	}
+	if binds || strings.HasPrefix(source, "/") {
+		options = append(options, "bind")
+	}
+	_, bound = c.mounted(kind, source, options, target, readOnly, at, at)
+	return bound
 }
 
 // localOptions reads the options that the local driver knows.
@@ -279,17 +314,27 @@ func (c *call) volumesFrom(list value) {
 	}
 }
 
-// containerMounts claims what a container that exists has mounted.
+// containerMounts claims what a container that exists has mounted. Podman tells
+// of every mount but volumes that it is a bind, and only in its own form what
+// the options were.
 func (c *call) containerMounts(x, at value) {
+	if own := c.podmans(x); !own.absent() {
+		x = own
+	}
+	if rootfs := x.field("Rootfs").text(); rootfs != "" {
+		c.bind(rootfs, "/", false, at)
+	}
 	for m := range x.field("Mounts").items() {
 		target, readOnly := m.field("Destination").text(), !m.field("RW").flag()
+		options := m.field("Options").texts()
 		switch m.field("Type").text() {
 		case "tmpfs", "image":
 		case "volume":
 			c.volume(m.field("Name").text(), target, readOnly, at)
+			c.keptFolders(options, target, at)
 		default:
 			if source := m.field("Source").text(); source != "" {
-				c.bind(source, target, readOnly, at)
+				c.runtimeMount("overlay", source, options, target, readOnly, at)
 			}
 		}
 	}

@@ -1,7 +1,6 @@
 package rewrite
 
 import (
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -19,7 +18,7 @@ func networkCreate(c *call) {
 	from := network.field("ConfigFrom").field("Network")
 	if name := from.text(); name != "" {
 		before := len(c.claims)
-		c.options(c.engine("/networks/"+url.PathEscape(name)), network)
+		c.options(c.engine(aNetwork, name), network)
 		for _, cl := range c.claims[before:] {
 			cl.at = from
 		}
@@ -54,12 +53,54 @@ func networkConnect(c *call) {
 	c.aboutExisting(x)
 	networks := x.field("NetworkSettings").field("Networks")
 	if running := x.field("State").field("Running").flag(); !running || c.portlessNetwork(networks) != "host" {
-		host := x.field("HostConfig")
-		c.portBindings(host.member("PortBindings"))
-		c.publishAll(host, x.field("Config").field("ExposedPorts"))
+		c.ports(x)
 	}
 	c.held = ""
 	c.pinText(container, x.field("Id").text())
+}
+
+// networkDisconnect claims what a container that runs has when it has left a
+// network: if that was its gateway, another one is from then on, and the Engine
+// publishes all its ports there (moby: libnetwork, Endpoint.sbLeave). With no
+// network left, none is published.
+func networkDisconnect(c *call) {
+	body := c.body()
+	container := body.field("Container")
+	name := container.text()
+	if name == "" {
+		return // the Engine refuses it
+	}
+	network, x := c.engine(aNetwork, c.Vars["id"]), c.inspect(name)
+	if !body.field("Force").flag() {
+		c.must(aNetwork, c.Vars["id"])
+		c.mustInspect(name)
+	}
+	c.pin("id", network.field("Id").text())
+	if x.absent() {
+		// By force, the endpoint of that name goes, whose container is gone.
+		x = c.endpoint(network, name)
+	} else {
+		c.pinText(container, x.field("Id").text())
+	}
+	if x.absent() {
+		return
+	}
+	c.aboutExisting(x)
+	if x.field("State").field("Running").flag() && c.networks(x, x, network) {
+		c.ports(x)
+	}
+	c.held = ""
+}
+
+// endpoint is the container that a network's endpoint belongs to, absent if it
+// is gone. Without such an endpoint the call is refused.
+func (c *call) endpoint(network value, name string) value {
+	for id, endpoint := range network.field("Containers").members() {
+		if endpoint.field("Name").text() == name {
+			return c.inspect(id)
+		}
+	}
+	return c.mustInspect(name)
 }
 
 // network looks up a network by any name that the Engine knows it by, claims
@@ -69,14 +110,9 @@ func (c *call) network(name string) (id string) {
 	if name == "" {
 		return ""
 	}
-	path := "/networks/" + url.PathEscape(name)
-	network := c.engine(path)
+	network := c.engine(aNetwork, name)
 	c.reach(network, value{})
-	id = network.field("Id").text()
-	if a, ok := c.ask(AboutEngine, path); ok && id != "" {
-		c.knows(Question{AboutEngine, "/networks/" + id}, a)
-	}
-	return id
+	return network.field("Id").text()
 }
 
 // reach claims what a network gives to the containers that join it besides
@@ -142,7 +178,7 @@ func (c *call) options(network, made value) {
 // before 27, whose API is 1.46, let neighbours reach every port of a container
 // that has a routable address.
 func (c *call) ipv6(network, at value) {
-	api := c.engine("/version").field("ApiVersion").text()
+	api := c.engine(engineVersion, "").field("ApiVersion").text()
 	if olderThan(api, "1.46") {
 		c.networkClaim(network, "ipv6", at)
 	}

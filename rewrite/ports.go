@@ -1,9 +1,7 @@
 package rewrite
 
 import (
-	"net/http"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,7 +61,7 @@ func (c *call) portlessNetwork(networks value) string {
 		driver, found := portless[name]
 		// A NetworkID counts for more than the name.
 		if id := endpoint.field("NetworkID").text(); found && id != "" {
-			found = c.engine("/networks/"+url.PathEscape(id)).field("Driver").text() == driver
+			found = c.engine(aNetwork, id).field("Driver").text() == driver
 		}
 		if !found || only != "" {
 			return ""
@@ -321,15 +319,7 @@ func (c *call) imagePorts(image string) value {
 	if image == "" {
 		return value{}
 	}
-	path := "/images/" + (&url.URL{Path: image}).EscapedPath() + "/json"
-	if platform := c.query("platform"); platform != "" {
-		var fields []string
-		for i, part := range strings.SplitN(platform, "/", 3) {
-			fields = append(fields, quote([]string{"os", "architecture", "variant"}[i])+":"+quote(part))
-		}
-		path += "?platform=" + url.QueryEscape("{"+strings.Join(fields, ",")+"}")
-	}
-	return c.engine(path, http.StatusBadRequest).field("Config").field("ExposedPorts")
+	return c.engine(anImage, image, Platform(c.query("platform"))).field("Config").field("ExposedPorts")
 }
 
 // desktopLabels claims the ports of labels with which Docker Desktop publishes

@@ -55,7 +55,9 @@ func (c *call) annotations(object value) {
 	}
 }
 
-var podmanNotes = []string{"io.podman.", "io.container.", "org.opencontainers.", "org.systemd.property."}
+var podmanNotes = []string{
+	"io.podman.", "io.container.", "io.kubernetes.cri-o.ContainerType", "io.kubernetes.cri-o.SandboxID", "org.opencontainers.", "org.systemd.property.",
+}
 
 // cgroupParent claims a place in the host's cgroups. Podman notes the one that
 // it has chosen itself: its own for all containers, or a pod's below that.
@@ -130,7 +132,10 @@ func (c *call) namespace(name string, mode value, own ...string) {
 	}
 	value := text
 	if other, found := strings.CutPrefix(text, "container:"); found {
-		field := map[string]string{"pid": "PidMode", "ipc": "IpcMode"}[name]
+		if c.infra != "" {
+			own = append(own, "container:"+c.infra) // its pod's
+		}
+		field := map[string]string{"pid": "PidMode", "ipc": "IpcMode", "uts": "UTSMode", "userns": "UsernsMode"}[name]
 		for range maxJoined {
 			x := c.inspect(other)
 			if x.absent() || field == "" {
@@ -148,7 +153,9 @@ func (c *call) namespace(name string, mode value, own ...string) {
 			}
 		}
 	}
-	c.claim(policy.Privilege{Name: name, Value: value}, mode)
+	if !slices.Contains(own, value) {
+		c.claim(policy.Privilege{Name: name, Value: value}, mode)
+	}
 }
 
 // securityOptions claims what weakens the confinement of a container.
@@ -206,7 +213,7 @@ func (c *call) runtime(at value) {
 	switch name := at.text(); name {
 	case "", "runc", "crun", "oci", "io.containerd.runc.v2":
 	default:
-		if c.held != "" && c.engine("/info").field("DefaultRuntime").text() == name {
+		if c.held != "" && c.engine(engineInfo, "").field("DefaultRuntime").text() == name {
 			return // one that exists does not tell what was asked for
 		}
 		c.claim(policy.Privilege{Name: "runtime", Value: name}, at)

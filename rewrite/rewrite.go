@@ -58,6 +58,7 @@ const (
 type Answer struct {
 	Status int    // of the Engine's answer
 	Body   []byte // of the Engine's answer
+	Docker bool   // whether the Engine called itself Docker in its answer
 	Path   string // the path with every symbolic link resolved, as far as it exists
 	Exists bool   // of a path or an interface
 	Port   int    // the free port
@@ -175,7 +176,7 @@ func (c *call) beyondReview() bool {
 	if c.Endpoint == nil || c.Endpoint.Name == "grpc.call" || c.Version != "" {
 		return false
 	}
-	version := c.engine("/version")
+	version := c.engine(engineVersion, "")
 	if !strings.HasPrefix(c.Path, "/libpod/") {
 		return olderThan(newestEngine, version.field("ApiVersion").text())
 	}

@@ -58,6 +58,22 @@ func TestQuestionsOfACallAreAskedTogether(t *testing.T) {
 	}
 }
 
+// Docker has no other form of a container than the one that it was asked for.
+func TestDockerIsNotAskedWhatOnlyPodmanKnows(t *testing.T) {
+	p := (&world{}).parse(t)
+	for docker, want := range map[bool][]Question{
+		true:  nil,
+		false: {{AboutEngine, "/v4.0.0/libpod/containers/f00d/json"}},
+	} {
+		c := testCall(t, "POST", "/containers/web/start", nil)
+		answer := Answer{Status: 200, Body: whole("/containers/web/json", `{"Id":"f00d"}`), Docker: docker}
+		c.Answers[Question{AboutEngine, "/containers/web/json"}] = answer
+		if got, err := Apply(p, c); err != nil || !reflect.DeepEqual(got.Ask, want) {
+			t.Errorf("docker %t: got %v, %v, want %v", docker, got.Ask, err, want)
+		}
+	}
+}
+
 func TestQuestionWithoutAnAnswerRefuses(t *testing.T) {
 	c := testCall(t, "POST", "/containers/create", []byte(`{"HostConfig":{"NetworkMode":"shop"}}`))
 	c.Answers[Question{AboutEngine, "/networks/shop"}] = Answer{Err: "the Engine is away"}

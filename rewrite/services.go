@@ -1,7 +1,6 @@
 package rewrite
 
 import (
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -23,7 +22,7 @@ func serviceUpdate(c *call) {
 	}
 	before := len(c.claims)
 	c.held = "the service had it before; update the service instead of rolling back"
-	c.service(c.engine("/services/" + url.PathEscape(c.Vars["id"])).field("PreviousSpec"))
+	c.service(c.engine(aService, c.Vars["id"]).field("PreviousSpec"))
 	c.held = ""
 	for _, cl := range c.claims[before:] {
 		cl.parameter = "rollback"

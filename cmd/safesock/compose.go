@@ -399,7 +399,8 @@ func fakeID(words ...string) string {
 // inspected is what the Engine would say of a service's container.
 func inspected(project *types.Project, service types.ServiceConfig, body createBody) []byte {
 	answer := container.InspectResponse{
-		ContainerJSONBase: &container.ContainerJSONBase{ID: containerID(project, service.Name), Name: "/" + containerName(project, service), HostConfig: &container.HostConfig{}},
+		ContainerJSONBase: &container.ContainerJSONBase{ID: containerID(project, service.Name), Name: "/" + containerName(project, service), State: &container.State{}, HostConfig: &container.HostConfig{}},
+		Mounts:            []container.MountPoint{},
 		Config:            &container.Config{Image: body.Image, Labels: body.Labels},
 		NetworkSettings:   &container.NetworkSettings{Networks: map[string]*network.EndpointSettings{}},
 	}

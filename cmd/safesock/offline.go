@@ -137,13 +137,16 @@ func (o *offline) answer(q rewrite.Question) rewrite.Answer {
 	case rewrite.AboutEngine:
 		path, _, _ := strings.Cut(q.Name, "?")
 		if body, ok := o.engine[path]; ok {
-			return rewrite.Answer{Status: 200, Body: body, Exists: true}
+			return rewrite.Answer{Status: 200, Body: body, Docker: true, Exists: true}
 		}
 		if o.image != nil && strings.HasPrefix(path, "/images/") {
 			return rewrite.Answer{Status: 200, Body: o.image, Exists: true}
 		}
 		if !slices.Contains(o.unknown, path) {
 			o.unknown = append(o.unknown, path)
+		}
+		if path == "/version" {
+			return rewrite.Answer{Status: 200, Body: oldest, Exists: true}
 		}
 		return rewrite.Answer{Status: 404, Body: []byte(`{"message":"not known here"}`)}
 	case rewrite.AboutPath:
@@ -159,6 +162,10 @@ func (o *offline) answer(q rewrite.Question) rewrite.Answer {
 	}
 	return rewrite.Answer{Err: fmt.Sprintf("%s is a question that only an Engine can answer", q.About)}
 }
+
+// oldest is the version of an Engine that is not known: it is taken for one
+// without the firewall and the checks of later ones.
+var oldest = []byte(`{"Version":"0","ApiVersion":"0","Components":[]}`)
 
 // hostPath resolves a path on this host.
 func hostPath(path string) (string, bool) {

@@ -359,6 +359,7 @@ func remove(l *lab.Lab) {
 		each("/services", "", "ID", "DELETE /services/%s")
 		r.request(l.Kind.Socket, "POST /swarm/leave?force=1")
 	}
+	each("/v4.0.0/libpod/pods/json", "", "Id", "DELETE /v4.0.0/libpod/pods/%s?force=1")
 	each("/containers/json?all=1", "", "Id", "DELETE /containers/%s?force=1&v=1")
 	each("/networks?filters="+`%7B%22type%22:%5B%22custom%22%5D%7D`, "", "Id", "DELETE /networks/%s")
 	each("/volumes", "Volumes", "Name", "DELETE /volumes/%s?force=1")

@@ -1,0 +1,133 @@
+package rewrite
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Lookup is a kind of object that calls have to know of, and where the Engine
+// has it.
+type Lookup struct {
+	Kind   string
+	Path   string   // {name} is the object's name
+	Fields []string // that every answer has. One without them could hide anything, and is refused
+	None   []int    // the statuses that say that there is none
+}
+
+// lookup is the place of a Lookup in the table.
+type lookup int
+
+const (
+	aContainer lookup = iota
+	aNetwork
+	aVolume
+	anImage
+	aService
+	aPod
+	aPodmanContainer
+	engineVersion
+	engineInfo
+)
+
+// Lookups are all that the Engine is asked. Podman serves its own API below a
+// version only: 4.0.0 is the oldest that it takes. Docker has no such routes,
+// and answers 404.
+var Lookups = [...]Lookup{
+	aContainer:       {"container", "/containers/{name}/json", []string{"Id", "Name", "State", "Config", "HostConfig", "Mounts", "NetworkSettings"}, notFound},
+	aNetwork:         {"network", "/networks/{name}", []string{"Id", "Name", "Driver"}, notFound},
+	aVolume:          {"volume", "/volumes/{name}", []string{"Name", "Driver"}, notFound},
+	anImage:          {"image", "/images/{name}/json", []string{"Id"}, []int{http.StatusNotFound, http.StatusBadRequest}}, // 400 for a platform that is none
+	aService:         {"service", "/services/{name}", []string{"ID", "Spec"}, notFound},
+	aPod:             {"pod", "/v4.0.0/libpod/pods/{name}/json", []string{"Id", "Name", "NumContainers"}, notFound}, // one without containers has no Containers
+	aPodmanContainer: {"Podman container", "/v4.0.0/libpod/containers/{name}/json", []string{"Id", "Mounts", "Dependencies"}, notFound},
+	engineVersion:    {"version", "/version", []string{"Version", "ApiVersion", "Components"}, nil},
+	engineInfo:       {"info", "/info", []string{"DefaultRuntime"}, nil},
+}
+
+var notFound = []int{http.StatusNotFound}
+
+// Target is what is asked about an object of this name.
+func (l Lookup) Target(name string) string {
+	name = url.PathEscape(name)
+	if l.Kind == "image" { // a slash in its name is one of the path for Podman
+		name = strings.ReplaceAll(name, "%2F", "/")
+	}
+	return strings.Replace(l.Path, "{name}", name, 1)
+}
+
+// Platform is the query that asks for an image of a platform, as in
+// "linux/arm64/v8", "" for any.
+func Platform(platform string) string {
+	if platform == "" {
+		return ""
+	}
+	var fields []string
+	for i, part := range strings.SplitN(platform, "/", 3) {
+		fields = append(fields, quote([]string{"os", "architecture", "variant"}[i])+":"+quote(part))
+	}
+	return "?platform=" + url.QueryEscape("{"+strings.Join(fields, ",")+"}")
+}
+
+// lacks is the first field that must be in an answer and is not, "" if it has
+// them all.
+func (l Lookup) lacks(object value) string {
+	for _, name := range l.Fields {
+		if field := object.field(name); field.absent() || field.raw() == `""` {
+			return name
+		}
+	}
+	return ""
+}
+
+// engine is an object of the Engine, absent if there is none or if it is not
+// known yet. More is what its target has behind the name.
+func (c *call) engine(what lookup, name string, more ...string) value {
+	l := Lookups[what]
+	target := l.Target(name) + strings.Join(more, "")
+	a, ok := c.ask(AboutEngine, target)
+	switch {
+	case !ok || slices.Contains(l.None, a.Status):
+		return value{}
+	case a.Status != http.StatusOK:
+		c.refuse(http.StatusBadGateway, "the Engine answered %d to GET %s, which the policy needs to know", a.Status, target)
+		return value{}
+	}
+	title := "the Engine's answer to GET " + target
+	if a.json == nil {
+		var err error
+		if a.json, err = scan(string(a.Body)); err != nil {
+			c.refuse(http.StatusBadGateway, "%s: %v", title, err)
+			return value{}
+		}
+	}
+	object := c.document(title, a.json, http.StatusBadGateway, '{', "an object")
+	if field := l.lacks(object); field != "" {
+		c.refuse(http.StatusBadGateway, "%s lacks %s", title, field)
+		return value{}
+	}
+	// What was found by a name is known by its id, too.
+	if id := object.field("Id").text(); id != "" && id != name && len(more) == 0 {
+		c.knows(Question{AboutEngine, l.Target(id)}, a)
+	}
+	return object
+}
+
+// must is engine for an object without which the call cannot go on. The call
+// is refused in the Engine's own words if there is none. It is not left to the
+// Engine to refuse: by the time that it looks, another object may have got
+// that name.
+func (c *call) must(what lookup, name string) value {
+	l := Lookups[what]
+	object := c.engine(what, name)
+	if a, known := c.ask(AboutEngine, l.Target(name)); known && object.absent() && c.refusal == nil {
+		said := struct{ Message string }{}
+		_ = json.Unmarshal(a.Body, &said) // what is no JSON says nothing better
+		c.refusal = &Refusal{http.StatusNotFound, cmp.Or(said.Message, fmt.Sprintf("No such %s: %s", l.Kind, name))}
+	}
+	return object
+}
