@@ -1,0 +1,21 @@
+// Package wire finds bytes that safesock loses, changes, holds back or
+// reorders, by conversations that nobody thought of.
+//
+// A client and an Engine make the same plan from a seed and play it on both
+// sides of a proxy.Server: requests and answers of every framing, cut and
+// paused anywhere, early and late, several a connection, raw streams, halves
+// that end first, a party that leaves. Each compares every byte that it hears,
+// heads included, with what the other was to say. Nothing is slow but by the
+// plan's own pauses, so what takes longer than patience hangs.
+//
+//	go test ./tests/wire                           5000 conversations that were never played before
+//	go test ./tests/wire -conversations 300000     more of them
+//	go test ./tests/wire -seed 1234                that one, as a failure names it
+//	go test ./tests/wire -seed 1234 -count 100     for what depends on timing as well
+//	go test ./tests/wire -seed 1234 -show          only its plan
+//
+// A failure prints the plan: what each exchange is, then each move of both
+// parties in an order in which they could happen. Numbers count the bytes of a
+// party from the beginning of the connection. A move waits for nothing but
+// what it says.
+package wire
