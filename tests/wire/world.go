@@ -109,7 +109,11 @@ func (w *world) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET localhost/containers/{id}/json", func(a http.ResponseWriter, r *http.Request) {
 		a.Header().Set("Connection", "close") // leaves no idle connection
-		fmt.Fprintf(a, `{"Id":%q,"Name":"/web","State":{"Status":"running"}}`, r.PathValue("id"))
+		fmt.Fprintf(a, `{"Id":%q,"Name":"/web","State":{"Status":"running"},"Config":{},"HostConfig":{},"Mounts":[],"NetworkSettings":{}}`, r.PathValue("id"))
+	})
+	mux.HandleFunc("GET localhost/version", func(a http.ResponseWriter, r *http.Request) {
+		a.Header().Set("Connection", "close")
+		fmt.Fprint(a, `{"Version":"29.2.0","ApiVersion":"1.53","Components":[]}`)
 	})
 	mux.HandleFunc("/", w.answerHTTP2)
 	return mux
