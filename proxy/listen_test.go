@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestTheSocketHasItsModeAndIsRemovedAgain(t *testing.T) {
@@ -103,6 +104,35 @@ func TestServingEndsWithTheOpenExchanges(t *testing.T) {
 	goOn <- true
 	busyClient.expect(okText)
 	busyClient.expectEnd()
+	if err := w.awaitStop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestServingEndsWithACallThatIsRefusedMeanwhile(t *testing.T) {
+	w := newWorld(t, func(e *peerEnd) {
+		e.expect(ping)
+		e.send(okText)
+		e.expectEnd()
+	})
+	w.setPolicy(`port "none" { action = "deny" }`)
+	c := w.dial()
+	c.send(ping)
+	c.expect(okText)
+	begun := len(create(openBody)) - 1
+	c.send(create(openBody)[:begun])
+	w.server.each(func(c *connection) {
+		for c.phase.Load() != busy {
+			time.Sleep(time.Millisecond)
+		}
+	})
+	w.stop()
+	for !w.server.draining.Load() {
+		time.Sleep(time.Millisecond)
+	}
+	c.send(create(openBody)[begun:])
+	c.expectAnswer(`403 safesock: 80/tcp may not be published on every interface (port "none", test.hcl:1); to allow it, put a rule before that one`)
+	c.expectEnd()
 	if err := w.awaitStop(); err != nil {
 		t.Error(err)
 	}

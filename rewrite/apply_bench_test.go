@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"golang.org/x/tools/txtar"
+
+	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 // BenchmarkApply is a create of Compose's, of 4 KB, as it is read, decided,
@@ -42,7 +44,7 @@ func BenchmarkApply(b *testing.B) {
 		b.Run("scan", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := scan(string(edited.Body)); err != nil {
+				if _, err := jsonedit.Parse(string(edited.Body)); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -5,21 +5,22 @@ import (
 	"strings"
 
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 // networkMode claims what a container's NetworkMode leads to.
-func (c *call) networkMode(mode value) {
-	if name, found := strings.CutPrefix(mode.text(), "container:"); found {
+func (c *call) networkMode(mode jsonedit.Value) {
+	if name, found := strings.CutPrefix(mode.Text(), "container:"); found {
 		c.joined(name, mode)
 		return
 	}
-	c.attachMode(mode.text(), mode)
+	c.attachMode(mode.Text(), mode)
 }
 
 // attachMode claims the networks of a NetworkMode that joins no container.
 // Podman reads more than a name in it: "ns:/proc/1/ns/net", "pasta:-t,80:80",
 // "lan:ip=10.0.0.7", "a,b".
-func (c *call) attachMode(mode string, at value) {
+func (c *call) attachMode(mode string, at jsonedit.Value) {
 	switch kind, _, found := strings.Cut(mode, ":"); {
 	case found && slices.Contains([]string{"ns", "pasta", "slirp4netns", "pod"}, kind):
 		c.attachment(policy.Network{Mode: kind, Name: mode}, at)
@@ -37,7 +38,7 @@ func (c *call) attachMode(mode string, at value) {
 // attach claims what a network gives to a container, by what the Engine says
 // about it. Docker's own bridge gives nothing but published ports. One that
 // does not exist claims nothing: the Engine refuses it.
-func (c *call) attach(name string, at value) {
+func (c *call) attach(name string, at jsonedit.Value) {
 	switch name {
 	case "", "default", "bridge", "none":
 		return
@@ -55,7 +56,7 @@ func (c *call) attach(name string, at value) {
 }
 
 // attachment claims a network once, however often a call names it.
-func (c *call) attachment(n policy.Network, at value) {
+func (c *call) attachment(n policy.Network, at jsonedit.Value) {
 	for _, cl := range c.claims {
 		if other, ok := cl.Claim.(policy.Network); ok && other.Mode == n.Mode && other.Name == n.Name {
 			return
@@ -70,23 +71,23 @@ const maxJoined = 16
 // joined claims what a container gets with the network of another one, and
 // names that by its id, as the Engine does. The name need not be a value of the
 // body.
-func (c *call) joined(name string, at value) {
+func (c *call) joined(name string, at jsonedit.Value) {
 	x := c.inspect(name)
-	if x.absent() {
+	if x.Absent() {
 		c.attachment(policy.Network{Mode: "container", Name: name}, at)
 		return
 	}
 	c.containerNetworks(x, at, 0)
-	c.pinText(at, "container:"+x.field("Id").text())
+	c.pinText(at, "container:"+x.Field("Id").Text())
 }
 
 // containerNetworks claims the networks of a container that exists. What makes
 // the claims is a value of the call, or the container itself.
-func (c *call) containerNetworks(x, at value, depth int) {
-	mode := x.field("HostConfig").field("NetworkMode").text()
+func (c *call) containerNetworks(x, at jsonedit.Value, depth int) {
+	mode := x.Field("HostConfig").Field("NetworkMode").Text()
 	if name, found := strings.CutPrefix(mode, "container:"); found {
 		next := c.inspect(name)
-		if next.absent() || depth == maxJoined {
+		if next.Absent() || depth == maxJoined {
 			c.attachment(policy.Network{Mode: "container", Name: name}, at)
 			return
 		}
@@ -96,17 +97,17 @@ func (c *call) containerNetworks(x, at value, depth int) {
 	if mode == "host" || strings.Contains(mode, ":") {
 		c.attachMode(mode, at)
 	}
-	if !c.networks(x, at, value{}) {
+	if !c.networks(x, at, jsonedit.Value{}) {
 		c.attach(mode, at)
 	}
 }
 
 // networks claims the networks that a container is on, but for one that it
 // leaves, and tells whether there are any.
-func (c *call) networks(x, at, left value) (listed bool) {
-	for name, endpoint := range x.field("NetworkSettings").field("Networks").members() {
-		id := endpoint.field("NetworkID").text()
-		if id != "" && (id == left.field("Id").text() || id == left.field("Name").text()) { // Podman has names there
+func (c *call) networks(x, at, left jsonedit.Value) (listed bool) {
+	for name, endpoint := range x.Field("NetworkSettings").Field("Networks").Members() {
+		id := endpoint.Field("NetworkID").Text()
+		if id != "" && (id == left.Field("Id").Text() || id == left.Field("Name").Text()) { // Podman has names there
 			continue
 		}
 		listed = true
@@ -120,12 +121,12 @@ func (c *call) networks(x, at, left value) (listed bool) {
 
 // pinText puts a name that cannot come to mean something else in the place of
 // one that can.
-func (c *call) pinText(at value, text string) {
-	if at.absent() || at.doc.name != "" || at.text() == text {
+func (c *call) pinText(at jsonedit.Value, text string) {
+	if at.Absent() || at.Doc.Name != "" || at.Text() == text {
 		return
 	}
 	c.then = append(c.then, func() {
-		c.note(at, quote(text))
-		c.replace(at, quote(text))
+		c.note(at, jsonedit.Quote(text))
+		c.Replace(at, jsonedit.Quote(text))
 	})
 }

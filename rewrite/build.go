@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 // build claims what the query of a build asks for. The body, its context, is
@@ -17,7 +18,7 @@ import (
 func build(c *call) {
 	c.buildNetwork(c.query("networkmode"))
 	if c.podman() {
-		c.claim(policy.Network{Mode: "host", Name: "host", Driver: "host"}, value{})
+		c.claim(policy.Network{Mode: "host", Name: "host", Driver: "host"}, jsonedit.Value{})
 	}
 
 	// An Engine builds with BuildKit if this is "2", and with its classic
@@ -45,16 +46,16 @@ func (c *call) buildNetwork(mode string) {
 	before := len(c.claims)
 	if name, found := strings.CutPrefix(mode, "container:"); found {
 		x := c.inspect(name)
-		if _, known := c.ask(AboutEngine, containerPath(name)); known && x.absent() {
+		if _, known := c.ask(AboutEngine, containerPath(name)); known && x.Absent() {
 			c.refuse(http.StatusNotFound, "?networkmode: no such container: %s", name)
 		}
-		c.containerNetworks(x, value{}, 0)
-		c.pinParameter("networkmode", "container:"+x.field("Id").text())
+		c.containerNetworks(x, jsonedit.Value{}, 0)
+		c.pinParameter("networkmode", "container:"+x.Field("Id").Text())
 	} else {
-		c.attach(mode, value{})
+		c.attach(mode, jsonedit.Value{})
 	}
 	for _, cl := range c.claims[before:] {
-		cl.parameter, cl.text = "networkmode", quote(mode)
+		cl.parameter, cl.text = "networkmode", jsonedit.Quote(mode)
 	}
 }
 
@@ -162,12 +163,12 @@ func imageCreate(c *call) {
 // grpcCall claims a call of one of the services that Engines since 29 have
 // beside their API, on HTTP/2. BuildKit's can run with the host's network.
 func grpcCall(c *call) {
-	c.claim(policy.Privilege{Name: "buildkit", Value: c.Vars["service"] + "/" + c.Vars["method"]}, value{})
+	c.claim(policy.Privilege{Name: "buildkit", Value: c.Vars["service"] + "/" + c.Vars["method"]}, jsonedit.Value{})
 }
 
 // parameter adds a claim that is made by a parameter of the query.
 func (c *call) parameter(what policy.Claim, name string) *claim {
-	cl := c.claim(what, value{})
-	cl.parameter, cl.text = name, quote(strings.Join(c.parameters(name), ","))
+	cl := c.claim(what, jsonedit.Value{})
+	cl.parameter, cl.text = name, jsonedit.Quote(strings.Join(c.parameters(name), ","))
 	return cl
 }

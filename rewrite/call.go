@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 // call is a Call while it is being read. A reader takes it apart: it looks at
@@ -34,7 +35,7 @@ type call struct {
 	known     map[Question]*answer
 	refusal   *Refusal
 
-	edits
+	jsonedit.Edits
 	came   string     // the request target
 	sent   string     // the one to send
 	params url.Values // of the target's query, nil until one is asked for
@@ -43,9 +44,9 @@ type call struct {
 // claim is a policy.Claim, where it was made, and what came of it.
 type claim struct {
 	policy.Claim
-	at        value  // what makes the claim, in the body or an answer
-	parameter string // of the query, if that makes the claim
-	text      string // the JSON text that makes the claim, if it is not at's
+	at        jsonedit.Value // what makes the claim, in the body or an answer
+	parameter string         // of the query, if that makes the claim
+	text      string         // the JSON text that makes the claim, if it is not at's
 
 	// edit makes a decision to bind or replace come true, and gives the JSON
 	// text that is sent instead. Without it such a decision refuses the call.
@@ -63,7 +64,7 @@ type claim struct {
 // answer is an Answer, and its body as JSON once that was needed.
 type answer struct {
 	Answer
-	json *scanned
+	json *jsonedit.Text
 }
 
 func newCall(c Call) *call {
@@ -79,7 +80,7 @@ const (
 )
 
 // claim adds a claim that is made by a value.
-func (c *call) claim(what policy.Claim, at value) *claim {
+func (c *call) claim(what policy.Claim, at jsonedit.Value) *claim {
 	cl := &claim{Claim: what, at: at, held: c.held, unpublished: c.unpublished}
 	if len(c.claims) == maxClaims {
 		c.refuse(http.StatusRequestEntityTooLarge, "the call claims more than %d things", maxClaims)
@@ -96,8 +97,8 @@ func (cl *claim) outcome() Outcome {
 	switch {
 	case cl.parameter != "":
 		o.Pointer = "?" + cl.parameter
-	case !cl.at.absent() && cl.at.doc.name == "":
-		o.Pointer = cl.at.pointer()
+	case !cl.at.Absent() && cl.at.Doc.Name == "":
+		o.Pointer = cl.at.Pointer()
 	}
 	if cl.edited {
 		o.After = cl.after
@@ -108,17 +109,17 @@ func (cl *claim) outcome() Outcome {
 // before is the JSON text that makes the claim. A whole document is not shown:
 // it says much else, and what it says can be secret.
 func (cl *claim) before() string {
-	if cl.text != "" || cl.at.i == 0 {
+	if cl.text != "" || cl.at.I == 0 {
 		return cl.text
 	}
-	return cl.at.raw()
+	return cl.at.Raw()
 }
 
 // note tells of a change that no rule decides.
-func (c *call) note(at value, after string) {
+func (c *call) note(at jsonedit.Value, after string) {
 	c.notes = append(c.notes, Outcome{
-		Claim: policy.API{}, Pointer: at.pointer(), Decision: policy.Decision{Action: policy.Allow},
-		Before: at.raw(), After: after,
+		Claim: policy.API{}, Pointer: at.Pointer(), Decision: policy.Decision{Action: policy.Allow},
+		Before: at.Raw(), After: after,
 	})
 }
 
@@ -130,41 +131,41 @@ func (c *call) refuse(status int, format string, args ...any) {
 }
 
 // body is the call's JSON body, absent if there is none. It must be an object.
-func (c *call) body() value { return c.bodyOf('{', "an object") }
+func (c *call) body() jsonedit.Value { return c.bodyOf('{', "an object") }
 
 // list is the call's JSON body where that is a list.
-func (c *call) list() value { return c.bodyOf('[', "a list") }
+func (c *call) list() jsonedit.Value { return c.bodyOf('[', "a list") }
 
-func (c *call) bodyOf(kind byte, what string) value {
+func (c *call) bodyOf(kind byte, what string) jsonedit.Value {
 	if len(c.Body) == 0 {
-		return value{}
+		return jsonedit.Value{}
 	}
 	for _, coding := range c.Header.Values("Content-Encoding") {
 		if !strings.EqualFold(coding, "identity") {
 			c.refuse(http.StatusUnsupportedMediaType, "a body with Content-Encoding %q cannot be read; send it as it is", coding)
-			return value{}
+			return jsonedit.Value{}
 		}
 	}
-	body, err := scan(string(c.Body))
+	body, err := jsonedit.Parse(string(c.Body))
 	if err != nil {
 		c.refuse(http.StatusBadRequest, "the body: %v", err)
-		return value{}
+		return jsonedit.Value{}
 	}
 	return c.document("", body, http.StatusBadRequest, kind, what)
 }
 
 // document is a JSON text of a kind. Its name is "" for the call's own body.
-func (c *call) document(name string, text *scanned, status int, kind byte, what string) value {
-	doc := &document{scanned: text, name: name}
-	doc.refuse = func(pointer, problem string) {
+func (c *call) document(name string, text *jsonedit.Text, status int, kind byte, what string) jsonedit.Value {
+	doc := &jsonedit.Document{Text: text, Name: name}
+	doc.Refuse = func(pointer, problem string) {
 		if name != "" {
 			pointer = name + " " + pointer
 		}
 		c.refuse(status, "%s: %s", cmp.Or(strings.TrimSpace(pointer), "the body"), problem)
 	}
-	root := value{doc, 0}.orAbsent()
-	if !root.absent() {
-		root.is(kind, what)
+	root := jsonedit.Value{Doc: doc}.OrAbsent()
+	if !root.Absent() {
+		root.Is(kind, what)
 	}
 	return root
 }
@@ -284,8 +285,8 @@ func rawOffset(raw string, decoded int) int {
 // edited is the call as it is to be sent.
 func (c *call) edited() (Call, error) {
 	next := c.Call
-	if len(c.edits) > 0 {
-		body, err := splice(c.Body, c.edits)
+	if len(c.Edits) > 0 {
+		body, err := jsonedit.Splice(c.Body, c.Edits)
 		if err != nil {
 			return next, err
 		}

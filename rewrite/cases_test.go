@@ -22,6 +22,7 @@ import (
 
 	"github.com/safesock/safesock"
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 var update = flag.Bool("update", false, "write what came of the cases into their want sections")
@@ -163,7 +164,7 @@ func fieldOf(kind, name, field string) string {
 	case "Version", "ApiVersion":
 		return `"1.24"`
 	}
-	return quote(name)
+	return jsonedit.Quote(name)
 }
 
 // answer is what a question gets: what the file says, or the ordinary.

@@ -12,6 +12,8 @@ import (
 	dockercontainer "github.com/docker/docker/api/types/container"
 	mobycontainer "github.com/moby/moby/api/types/container"
 	"github.com/rogpeppe/go-internal/diff"
+
+	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 // field is one field of a request, alone in a body.
@@ -44,7 +46,7 @@ func fieldsOf(of reflect.Type, path string, wrap func(string) string, depth int)
 					name = f.Name
 				}
 				all = append(all, fieldsOf(f.Type, path+"/"+name, func(text string) string {
-					return wrap("{" + quote(name) + ":" + text + "}")
+					return wrap("{" + jsonedit.Quote(name) + ":" + text + "}")
 				}, depth+1)...)
 			}
 		}

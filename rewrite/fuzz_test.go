@@ -19,6 +19,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 // fuzzBodies are the bodies of all cases whose target has a suffix.
@@ -333,7 +334,7 @@ func oddBody(r *rand.Rand) string {
 		case 3:
 			return fmt.Sprintf(`"\u%04x%s"`, name[0], name[1:])
 		}
-		return quote(name)
+		return jsonedit.Quote(name)
 	}
 	list := func(n int, of func() string) string {
 		var all []string
@@ -364,7 +365,7 @@ func oddBody(r *rand.Rand) string {
 		return func() (string, string) { return name, of() }
 	}
 	of := func(texts ...string) func() string {
-		return func() string { return quote(pick(texts...)) }
+		return func() string { return jsonedit.Quote(pick(texts...)) }
 	}
 	flag := func() string { return pick("true", "false", "null") }
 	binding := func() string {
@@ -379,7 +380,7 @@ func oddBody(r *rand.Rand) string {
 			names := []string{"80/tcp", "80", "53/udp", "81/TCP", "082/tcp", "83/"}
 			for range r.IntN(4) {
 				i := r.IntN(len(names))
-				all = append(all, quote(names[i])+":"+of())
+				all = append(all, jsonedit.Quote(names[i])+":"+of())
 				if r.IntN(20) > 0 {
 					names = slices.Delete(names, i, i+1)
 				}
@@ -434,7 +435,7 @@ func oddBody(r *rand.Rand) string {
 		field("Labels", func() string { return pick("null", `{"a":"b"}`, `{"desktop.docker.io/ports/80/tcp":":80"}`) }),
 		field("NetworkingConfig", func() string {
 			return object(field("EndpointsConfig", func() string {
-				return pick("null", "{"+quote(pick("lan", "default", "host"))+":"+pick("null", object(field("NetworkID", of("", "1a4"))))+"}")
+				return pick("null", "{"+jsonedit.Quote(pick("lan", "default", "host"))+":"+pick("null", object(field("NetworkID", of("", "1a4"))))+"}")
 			}))
 		}),
 	}
@@ -460,7 +461,7 @@ func FuzzScan(f *testing.F) {
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
-		text, err := scan(string(src))
+		text, err := jsonedit.Parse(string(src))
 		if err != nil {
 			if json.Valid(src) && !strings.Contains(err.Error(), "nested") {
 				t.Fatalf("%q is valid, but: %v", src, err)
@@ -474,7 +475,7 @@ func FuzzScan(f *testing.F) {
 			}
 			t.Fatalf("%q: encoding/json: %v", src, err)
 		}
-		v := value{&document{scanned: text}, 0}
+		v := jsonedit.Value{Doc: &jsonedit.Document{Text: text}}
 		got := plain(v)
 		again, _ := json.Marshal(want)
 		if text, _ := json.Marshal(got); !bytes.Equal(text, again) {
@@ -484,29 +485,29 @@ func FuzzScan(f *testing.F) {
 }
 
 // plain is a value as encoding/json would give it.
-func plain(v value) any {
-	switch v.node().kind {
+func plain(v jsonedit.Value) any {
+	switch v.Node().Kind {
 	case '{':
 		all := map[string]any{}
-		for m := range v.children() {
-			all[m.key()] = plain(m)
+		for m := range v.Children() {
+			all[m.Key()] = plain(m)
 		}
 		return all
 	case '[':
 		all := []any{}
-		for item := range v.children() {
+		for item := range v.Children() {
 			all = append(all, plain(item))
 		}
 		return all
 	case '"':
-		return v.text()
+		return v.Text()
 	case 't', 'f':
-		return v.flag()
+		return v.Flag()
 	case 'n':
 		return nil
 	}
 	var n float64
-	json.Unmarshal([]byte(v.raw()), &n)
+	json.Unmarshal([]byte(v.Raw()), &n)
 	return n
 }
 
@@ -517,38 +518,38 @@ func FuzzSplice(f *testing.F) {
 		f.Add(body, uint64(len(body)))
 	}
 	f.Fuzz(func(t *testing.T, src []byte, seed uint64) {
-		text, err := scan(string(src))
+		text, err := jsonedit.Parse(string(src))
 		if err != nil {
 			return
 		}
 		c := &call{}
-		doc := &document{scanned: text, refuse: func(string, string) {}}
+		doc := &jsonedit.Document{Text: text, Refuse: func(string, string) {}}
 		r := rand.New(rand.NewPCG(seed, 0))
 		var want bytes.Buffer // the text without what is edited
 		at, skip := int32(0), int32(0)
-		for i := range text.nodes {
-			v, n := value{doc, int32(i)}, text.nodes[i]
+		for i := range text.Nodes {
+			v, n := jsonedit.Value{Doc: doc, I: int32(i)}, text.Nodes[i]
 			if int32(i) < skip {
 				continue
 			}
 			switch {
 			case r.IntN(4) == 0:
-				c.replace(v, `"new"`)
-				want.Write(src[at:n.start])
+				c.Replace(v, `"new"`)
+				want.Write(src[at:n.Start])
 				want.WriteString(`"new"`)
-				at, skip = n.end, n.next
-			case n.kind == '[' && r.IntN(2) == 0:
-				c.insert(v, `"more"`)
-				want.Write(src[at : n.start+1])
+				at, skip = n.End, n.Next
+			case n.Kind == '[' && r.IntN(2) == 0:
+				c.Insert(v, `"more"`)
+				want.Write(src[at : n.Start+1])
 				want.WriteString(`"more"`)
-				if !v.empty() {
+				if !v.Empty() {
 					want.WriteString(",")
 				}
-				at = n.start + 1
+				at = n.Start + 1
 			}
 		}
 		want.Write(src[at:])
-		got, err := splice(src, c.edits)
+		got, err := jsonedit.Splice(src, c.Edits)
 		if err != nil || !bytes.Equal(got, want.Bytes()) {
 			t.Fatalf("%q: got %q (%v), want %q", src, got, err, want.Bytes())
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 // Podman's own API. Its bodies have other names for what Docker's ask for
@@ -18,41 +19,41 @@ import (
 // libpodSpec reads what containers and pods are made of.
 func libpodSpec(c *call) {
 	spec := c.body()
-	c.about(spec.field("name").text(), spec.field("image").text(), spec.field("labels"))
+	c.about(spec.Field("name").Text(), spec.Field("image").Text(), spec.Field("labels"))
 
 	// With these Podman forgets the ports of a container, and refuses a pod.
-	if mode := spec.field("netns").field("nsmode").text(); mode == "host" || mode == "none" || mode == "container" {
+	if mode := spec.Field("netns").Field("nsmode").Text(); mode == "host" || mode == "none" || mode == "container" {
 		c.unpublished = mode
 	}
-	mappings := spec.member("portmappings")
+	mappings := spec.Member("portmappings")
 	c.libpodPorts(mappings)
 	c.libpodPublishAll(spec, mappings)
 	c.unpublished = ""
 	c.libpodNetworks(spec)
 
-	for m := range spec.field("mounts").items() {
+	for m := range spec.Field("mounts").Items() {
 		c.libpodMount(m)
 	}
-	for v := range spec.field("volumes").items() {
-		options := v.field("Options").texts()
-		c.volume(v.field("Name").text(), v.field("Dest").text(), slices.Contains(options, "ro"), v)
-		c.keptFolders(options, v.field("Dest").text(), v)
+	for v := range spec.Field("volumes").Items() {
+		options := v.Field("Options").Texts()
+		c.volume(v.Field("Name").Text(), v.Field("Dest").Text(), slices.Contains(options, "ro"), v)
+		c.keptFolders(options, v.Field("Dest").Text(), v)
 	}
-	for v := range spec.field("overlay_volumes").items() {
-		if source := v.field("source").text(); source != "" {
-			c.bind(source, v.field("destination").text(), false, v)
+	for v := range spec.Field("overlay_volumes").Items() {
+		if source := v.Field("source").Text(); source != "" {
+			c.bind(source, v.Field("destination").Text(), false, v)
 		}
-		c.keptFolders(v.field("options").texts(), v.field("destination").text(), v)
+		c.keptFolders(v.Field("options").Texts(), v.Field("destination").Text(), v)
 	}
-	if rootfs := spec.field("rootfs"); rootfs.text() != "" {
-		c.bind(rootfs.text(), "/", false, rootfs)
+	if rootfs := spec.Field("rootfs"); rootfs.Text() != "" {
+		c.bind(rootfs.Text(), "/", false, rootfs)
 	}
-	if init := spec.field("init_path"); init.text() != "" {
-		c.bind(init.text(), "/dev/init", true, init)
+	if init := spec.Field("init_path"); init.Text() != "" {
+		c.bind(init.Text(), "/dev/init", true, init)
 	}
-	c.volumesFrom(spec.field("volumes_from"))
+	c.volumesFrom(spec.Field("volumes_from"))
 	c.libpodPrivileges(spec)
-	c.workingDir(spec.field("work_dir"))
+	c.workingDir(spec.Field("work_dir"))
 }
 
 // maxRange is how many ports one mapping may have.
@@ -60,21 +61,21 @@ const maxRange = 4096
 
 // libpodPorts claims port mappings. One mapping can be of a range of ports, and
 // of several protocols, as in "tcp,udp". It has one address.
-func (c *call) libpodPorts(mappings value) {
-	for m := range mappings.items() {
-		if m.orAbsent().absent() {
+func (c *call) libpodPorts(mappings jsonedit.Value) {
+	for m := range mappings.Items() {
+		if m.OrAbsent().Absent() {
 			continue // Podman refuses it
 		}
-		first, count := m.field("host_port").number(), max(m.field("range").number(), 1)
+		first, count := m.Field("host_port").Number(), max(m.Field("range").Number(), 1)
 		if count > maxRange {
-			c.refuse(http.StatusBadRequest, "%s/range: more than %d ports", m.pointer(), maxRange)
+			c.refuse(http.StatusBadRequest, "%s/range: more than %d ports", m.Pointer(), maxRange)
 			return
 		}
 		made := map[string]string{} // such texts by their addresses: the ports of a range share one
 		bound := ""                 // what takes the mapping's place, "" before any decision
 		edit := func(cl *claim, to []netip.Addr) string {
 			if first == 0 && count > 1 && len(to) > 1 {
-				c.refuse(http.StatusBadRequest, "%s: a range without host ports can go to one address only; name the host ports", m.pointer())
+				c.refuse(http.StatusBadRequest, "%s: a range without host ports can go to one address only; name the host ports", m.Pointer())
 				return ""
 			}
 			asked := cl.Claim.(policy.Port).Host
@@ -91,22 +92,22 @@ func (c *call) libpodPorts(mappings value) {
 			}
 			var texts []string
 			for _, ip := range to {
-				var inside edits
-				inside.set(m, "host_ip", quote(ip.String()))
+				var inside jsonedit.Edits
+				inside.Set(m, "host_ip", jsonedit.Quote(ip.String()))
 				if host != asked {
-					inside.set(m, "host_port", host)
+					inside.Set(m, "host_port", host)
 				}
-				texts = append(texts, inside.made(m))
+				texts = append(texts, inside.Made(m))
 			}
 			made[place] = strings.Join(texts, ",")
 			return made[place]
 		}
-		for protocol := range strings.SplitSeq(strings.ToLower(m.field("protocol").text()), ",") {
+		for protocol := range strings.SplitSeq(strings.ToLower(m.Field("protocol").Text()), ",") {
 			for i := range count {
 				port := policy.Port{
-					Container: int(m.field("container_port").number() + i),
+					Container: int(m.Field("container_port").Number() + i),
 					Protocol:  cmp.Or(protocol, "tcp"),
-					IP:        hostIP(m.field("host_ip").text()),
+					IP:        hostIP(m.Field("host_ip").Text()),
 					Bindable:  true,
 				}
 				if first != 0 {
@@ -117,10 +118,10 @@ func (c *call) libpodPorts(mappings value) {
 					text := edit(cl, d.To)
 					switch {
 					case bound == "":
-						c.replace(m, text)
+						c.Replace(m, text)
 						bound = text
 					case bound != text:
-						c.refuse(http.StatusBadRequest, "%s: its ports go to different addresses; give each a mapping of its own", m.pointer())
+						c.refuse(http.StatusBadRequest, "%s: its ports go to different addresses; give each a mapping of its own", m.Pointer())
 					}
 					return text
 				}
@@ -131,15 +132,15 @@ func (c *call) libpodPorts(mappings value) {
 
 // libpodPublishAll claims the ports that publish_image_ports publishes. They
 // get mappings of their own, and the flag is cleared.
-func (c *call) libpodPublishAll(spec, mappings value) {
-	flag := spec.field("publish_image_ports")
-	if !flag.flag() {
+func (c *call) libpodPublishAll(spec, mappings jsonedit.Value) {
+	flag := spec.Field("publish_image_ports")
+	if !flag.Flag() {
 		return
 	}
 	has := map[policy.Port]bool{}
-	for m := range mappings.items() {
-		for _, protocol := range strings.Split(strings.ToLower(m.field("protocol").text()), ",") {
-			has[portOf(fmt.Sprintf("%d/%s", m.field("container_port").number(), protocol))] = true
+	for m := range mappings.Items() {
+		for _, protocol := range strings.Split(strings.ToLower(m.Field("protocol").Text()), ",") {
+			has[portOf(fmt.Sprintf("%d/%s", m.Field("container_port").Number(), protocol))] = true
 		}
 	}
 	var ports []policy.Port
@@ -149,11 +150,11 @@ func (c *call) libpodPublishAll(spec, mappings value) {
 			ports = append(ports, port)
 		}
 	}
-	for key := range c.imagePorts(spec.field("image").text()).members() {
+	for key := range c.imagePorts(spec.Field("image").Text()).Members() {
 		add(key)
 	}
-	for number, protocols := range spec.field("expose").members() {
-		for _, protocol := range strings.Split(protocols.text(), ",") {
+	for number, protocols := range spec.Field("expose").Members() {
+		for _, protocol := range strings.Split(protocols.Text(), ",") {
 			add(number + "/" + protocol)
 		}
 	}
@@ -180,64 +181,64 @@ func (c *call) libpodPublishAll(spec, mappings value) {
 	}
 	c.then = append(c.then, func() {
 		c.note(flag, "false")
-		c.replace(flag, "false")
+		c.Replace(flag, "false")
 		switch all := strings.Join(texts, ","); {
 		case all == "":
-		case mappings.orAbsent().absent():
-			c.set(spec, "portmappings", "["+all+"]")
+		case mappings.OrAbsent().Absent():
+			c.Set(spec, "portmappings", "["+all+"]")
 		default:
-			c.insert(mappings, all)
+			c.Insert(mappings, all)
 		}
 	})
 }
 
 // libpodNetworks claims the networks of a container or pod.
-func (c *call) libpodNetworks(spec value) {
-	netns := spec.field("netns")
-	mode, name := netns.field("nsmode").text(), netns.field("value")
+func (c *call) libpodNetworks(spec jsonedit.Value) {
+	netns := spec.Field("netns")
+	mode, name := netns.Field("nsmode").Text(), netns.Field("value")
 	options := map[string]string{}
-	for key, list := range spec.field("network_options").members() {
-		options[key] = strings.Join(list.texts(), " ")
+	for key, list := range spec.Field("network_options").Members() {
+		options[key] = strings.Join(list.Texts(), " ")
 	}
 	switch mode {
 	case "", "default", "private", "bridge", "none", "pod":
 	case "host":
 		c.attach(mode, netns)
 	case "container":
-		x := c.inspect(name.text())
-		if x.absent() {
-			c.attachment(policy.Network{Mode: "container", Name: name.text()}, netns)
+		x := c.inspect(name.Text())
+		if x.Absent() {
+			c.attachment(policy.Network{Mode: "container", Name: name.Text()}, netns)
 			break
 		}
 		c.containerNetworks(x, netns, 0)
-		c.pinText(name, x.field("Id").text())
+		c.pinText(name, x.Field("Id").Text())
 	case "pasta", "slirp4netns":
-		if name.text() != "" || options[mode] != "" { // such as pasta's own way to publish ports
-			c.attachment(policy.Network{Mode: mode, Name: name.text(), Options: options}, netns)
+		if name.Text() != "" || options[mode] != "" { // such as pasta's own way to publish ports
+			c.attachment(policy.Network{Mode: mode, Name: name.Text(), Options: options}, netns)
 		}
 	default: // a path
-		c.attachment(policy.Network{Mode: "ns", Name: name.text()}, netns)
+		c.attachment(policy.Network{Mode: "ns", Name: name.Text()}, netns)
 	}
-	for key, m := range spec.field("Networks").members() {
+	for key, m := range spec.Field("Networks").Members() {
 		c.attach(key, m)
 	}
-	for item := range spec.field("cni_networks").items() {
-		c.attach(item.text(), item)
+	for item := range spec.Field("cni_networks").Items() {
+		c.attach(item.Text(), item)
 	}
-	if at := spec.field("pod"); at.text() != "" {
-		pod := c.must(aPod, at.text())
-		if pod.field("InfraConfig").field("HostNetwork").flag() {
+	if at := spec.Field("pod"); at.Text() != "" {
+		pod := c.must(aPod, at.Text())
+		if pod.Field("InfraConfig").Field("HostNetwork").Flag() {
 			c.attach("host", at)
 		}
-		c.pinText(at, pod.field("Id").text())
+		c.pinText(at, pod.Field("Id").Text())
 	}
 }
 
 // libpodMount claims a mount that is handed to the runtime.
-func (c *call) libpodMount(m value) {
-	bound := c.runtimeMount(m.field("type").text(), m.field("source").text(), m.field("options").texts(), m.field("destination").text(), false, m)
+func (c *call) libpodMount(m jsonedit.Value) {
+	bound := c.runtimeMount(m.Field("type").Text(), m.Field("source").Text(), m.Field("options").Texts(), m.Field("destination").Text(), false, m)
 	if bound != nil {
-		bound.edit = func(policy.Decision) string { return c.setInside(m, "source", quote(c.Listen)) }
+		bound.edit = func(policy.Decision) string { return c.SetInside(m, "source", jsonedit.Quote(c.Listen)) }
 	}
 }
 
@@ -248,11 +249,11 @@ var healthLogs = []string{"local", "events_logger", "none"}
 var podmanSeccomp = []string{"/usr/share/containers/seccomp.json", "/etc/containers/seccomp.json"}
 
 // libpodPrivileges claims what reaches past the container.
-func (c *call) libpodPrivileges(spec value) {
-	if privileged := spec.field("privileged"); privileged.flag() {
+func (c *call) libpodPrivileges(spec jsonedit.Value) {
+	if privileged := spec.Field("privileged"); privileged.Flag() {
 		c.claim(policy.Privilege{Name: "privileged"}, privileged)
 	}
-	c.capabilities(spec.field("cap_add"))
+	c.capabilities(spec.Field("cap_add"))
 	for _, ns := range []struct {
 		field, name string
 		own         []string
@@ -263,13 +264,13 @@ func (c *call) libpodPrivileges(spec value) {
 		{"cgroupns", "cgroupns", nil},
 		{"userns", "userns", []string{"keep-id", "no-map", "nomap", "auto"}},
 	} {
-		at := spec.field(ns.field)
-		mode := at.field("nsmode").text()
+		at := spec.Field(ns.field)
+		mode := at.Field("nsmode").Text()
 		own := append(ns.own, "", "default", "private", "pod")
 		if slices.Contains(own, mode) {
 			continue
 		}
-		c.claim(policy.Privilege{Name: ns.name, Value: strings.TrimSuffix(mode+":"+at.field("value").text(), ":")}, at)
+		c.claim(policy.Privilege{Name: ns.name, Value: strings.TrimSuffix(mode+":"+at.Field("value").Text(), ":")}, at)
 	}
 	// What asks for something if it holds anything.
 	for _, p := range []struct {
@@ -297,38 +298,38 @@ func (c *call) libpodPrivileges(spec value) {
 		{"cgroups_mode", "cgroup", []string{"enabled", "no-conmon", "split"}},
 		{"cgroup_parent", "cgroup_parent", nil},
 	} {
-		c.anything(p.name, spec.field(p.field), p.harmless)
+		c.anything(p.name, spec.Field(p.field), p.harmless)
 	}
-	c.anything("libpod", spec.field("log_configuration").field("path"), nil)
-	c.anything("device", spec.field("resource_limits").field("devices"), nil)
-	for key, m := range spec.field("annotations").members() {
+	c.anything("libpod", spec.Field("log_configuration").Field("path"), nil)
+	c.anything("device", spec.Field("resource_limits").Field("devices"), nil)
+	for key, m := range spec.Field("annotations").Members() {
 		// What the podman command notes for itself.
 		if !strings.HasPrefix(key, "io.podman.") && key != "io.kubernetes.cri-o.TTY" {
 			c.claim(policy.Privilege{Name: "annotation", Value: key}, m)
 		}
 	}
-	c.runtime(spec.field("oci_runtime"))
+	c.runtime(spec.Field("oci_runtime"))
 }
 
 // anything claims a text that is not empty, or each item of a list. What has
 // no text of its own, as a device, is claimed by its path.
-func (c *call) anything(name string, at value, harmless []string) {
-	if at.absent() {
+func (c *call) anything(name string, at jsonedit.Value, harmless []string) {
+	if at.Absent() {
 		return
 	}
-	list := []value{at}
-	if at.node().kind == '[' {
-		list = slices.Collect(at.items())
+	list := []jsonedit.Value{at}
+	if at.Node().Kind == '[' {
+		list = slices.Collect(at.Items())
 	}
 	for _, item := range list {
 		text := ""
-		switch item := item.orAbsent(); {
-		case item.absent():
+		switch item := item.OrAbsent(); {
+		case item.Absent():
 			continue
-		case item.node().kind == '{':
-			text = item.field("path").text()
+		case item.Node().Kind == '{':
+			text = item.Field("path").Text()
 		default:
-			text = item.text()
+			text = item.Text()
 			if text == "" || slices.Contains(harmless, text) {
 				continue
 			}
@@ -341,24 +342,24 @@ func (c *call) anything(name string, at value, harmless []string) {
 // starts with these.
 func libpodPodStart(c *call) {
 	pod := c.must(aPod, c.Vars["name"])
-	if pod.absent() {
+	if pod.Absent() {
 		return
 	}
-	name, read := pod.field("Name").text(), map[string]bool{}
-	c.about(name, "", pod.field("Labels"))
+	name, read := pod.Field("Name").Text(), map[string]bool{}
+	c.about(name, "", pod.Field("Labels"))
 	members := int64(0)
-	for member := range pod.field("Containers").items() {
+	for member := range pod.Field("Containers").Items() {
 		members++
-		if x := c.mustInspect(member.field("Id").text()); !x.absent() {
+		if x := c.mustInspect(member.Field("Id").Text()); !x.Absent() {
 			c.held = "the pod " + name + " was created without safesock; remove it (podman pod rm -f " + name + ") and create it again"
 			c.started(x, read)
 		}
 	}
 	c.held = ""
-	if members != pod.field("NumContainers").number() {
+	if members != pod.Field("NumContainers").Number() {
 		c.refuse(http.StatusBadGateway, "the Engine does not name all containers of the pod %s", name)
 	}
-	c.pin("name", pod.field("Id").text())
+	c.pin("name", pod.Field("Id").Text())
 }
 
 // libpodNetworkCreate claims what reach does, and an interface that the host
@@ -366,8 +367,8 @@ func libpodPodStart(c *call) {
 func libpodNetworkCreate(c *call) {
 	network := c.body()
 	c.reach(network, network)
-	if at := network.field("network_interface"); at.text() != "" && network.field("driver").text() != "macvlan" {
-		if a, ok := c.ask(AboutInterface, at.text()); ok && a.Exists {
+	if at := network.Field("network_interface"); at.Text() != "" && network.Field("driver").Text() != "macvlan" {
+		if a, ok := c.ask(AboutInterface, at.Text()); ok && a.Exists {
 			c.networkClaim(network, "existing-bridge", at)
 		}
 	}
@@ -386,7 +387,7 @@ func libpodSecretCreate(c *call) {
 
 // libpodVolume claims what a volume that exists stands for.
 func libpodVolume(c *call) {
-	c.volume(c.Vars["name"], "", false, value{})
+	c.volume(c.Vars["name"], "", false, jsonedit.Value{})
 }
 
 // libpodImport claims the address that an image is fetched from.
@@ -401,8 +402,8 @@ func libpodImport(c *call) {
 func libpodPath(parameter string) reader {
 	return func(c *call) {
 		if source := c.query(parameter); source != "" {
-			cl := c.bind(source, "", true, value{})
-			cl.parameter, cl.text = parameter, quote(source)
+			cl := c.bind(source, "", true, jsonedit.Value{})
+			cl.parameter, cl.text = parameter, jsonedit.Quote(source)
 		}
 	}
 }
@@ -412,9 +413,9 @@ func libpodPath(parameter string) reader {
 // kind, so that each kind's rules are asked.
 func opaque(name string) reader {
 	return func(c *call) {
-		c.claim(policy.Privilege{Name: "libpod", Value: name}, value{})
-		c.claim(policy.Network{Mode: "host", Name: "host"}, value{})
-		c.claim(policy.Mount{Source: "/", Engine: true}, value{})
-		c.claim(policy.Port{Protocol: "tcp"}, value{})
+		c.claim(policy.Privilege{Name: "libpod", Value: name}, jsonedit.Value{})
+		c.claim(policy.Network{Mode: "host", Name: "host"}, jsonedit.Value{})
+		c.claim(policy.Mount{Source: "/", Engine: true}, jsonedit.Value{})
+		c.claim(policy.Port{Protocol: "tcp"}, jsonedit.Value{})
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 // Lookup is a kind of object that calls have to know of, and where the Engine
@@ -68,16 +70,16 @@ func Platform(platform string) string {
 	}
 	var fields []string
 	for i, part := range strings.SplitN(platform, "/", 3) {
-		fields = append(fields, quote([]string{"os", "architecture", "variant"}[i])+":"+quote(part))
+		fields = append(fields, jsonedit.Quote([]string{"os", "architecture", "variant"}[i])+":"+jsonedit.Quote(part))
 	}
 	return "?platform=" + url.QueryEscape("{"+strings.Join(fields, ",")+"}")
 }
 
 // lacks is the first field that must be in an answer and is not, "" if it has
 // them all.
-func (l Lookup) lacks(object value) string {
+func (l Lookup) lacks(object jsonedit.Value) string {
 	for _, name := range l.Fields {
-		if field := object.field(name); field.absent() || field.raw() == `""` {
+		if field := object.Field(name); field.Absent() || field.Raw() == `""` {
 			return name
 		}
 	}
@@ -86,32 +88,32 @@ func (l Lookup) lacks(object value) string {
 
 // engine is an object of the Engine, absent if there is none or if it is not
 // known yet. More is what its target has behind the name.
-func (c *call) engine(what lookup, name string, more ...string) value {
+func (c *call) engine(what lookup, name string, more ...string) jsonedit.Value {
 	l := Lookups[what]
 	target := l.Target(name) + strings.Join(more, "")
 	a, ok := c.ask(AboutEngine, target)
 	switch {
 	case !ok || slices.Contains(l.None, a.Status):
-		return value{}
+		return jsonedit.Value{}
 	case a.Status != http.StatusOK:
 		c.refuse(http.StatusBadGateway, "the Engine answered %d to GET %s, which the policy needs to know", a.Status, target)
-		return value{}
+		return jsonedit.Value{}
 	}
 	title := "the Engine's answer to GET " + target
 	if a.json == nil {
 		var err error
-		if a.json, err = scan(string(a.Body)); err != nil {
+		if a.json, err = jsonedit.Parse(string(a.Body)); err != nil {
 			c.refuse(http.StatusBadGateway, "%s: %v", title, err)
-			return value{}
+			return jsonedit.Value{}
 		}
 	}
 	object := c.document(title, a.json, http.StatusBadGateway, '{', "an object")
 	if field := l.lacks(object); field != "" {
 		c.refuse(http.StatusBadGateway, "%s lacks %s", title, field)
-		return value{}
+		return jsonedit.Value{}
 	}
 	// What was found by a name is known by its id, too.
-	if id := object.field("Id").text(); id != "" && id != name && len(more) == 0 {
+	if id := object.Field("Id").Text(); id != "" && id != name && len(more) == 0 {
 		c.knows(Question{AboutEngine, l.Target(id)}, a)
 	}
 	return object
@@ -121,10 +123,10 @@ func (c *call) engine(what lookup, name string, more ...string) value {
 // is refused in the Engine's own words if there is none. It is not left to the
 // Engine to refuse: by the time that it looks, another object may have got
 // that name.
-func (c *call) must(what lookup, name string) value {
+func (c *call) must(what lookup, name string) jsonedit.Value {
 	l := Lookups[what]
 	object := c.engine(what, name)
-	if a, known := c.ask(AboutEngine, l.Target(name)); known && object.absent() && c.refusal == nil {
+	if a, known := c.ask(AboutEngine, l.Target(name)); known && object.Absent() && c.refusal == nil {
 		said := struct{ Message string }{}
 		_ = json.Unmarshal(a.Body, &said) // what is no JSON says nothing better
 		c.refusal = &Refusal{http.StatusNotFound, cmp.Or(said.Message, fmt.Sprintf("No such %s: %s", l.Kind, name))}

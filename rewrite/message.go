@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 // Warning is what a person should be told of an outcome, "" if nothing. The
@@ -272,11 +273,11 @@ func (o Outcome) widen(p policy.Port) string {
 func Warn(answer []byte, warnings []string) (warned []byte, id string) {
 	c := &call{Call: Call{Body: answer}}
 	root := c.body()
-	id = root.field("Id").text()
-	list := root.member("Warnings")
-	own := list.orAbsent().texts()
+	id = root.Field("Id").Text()
+	list := root.Member("Warnings")
+	own := list.OrAbsent().Texts()
 	warnings = slices.DeleteFunc(slices.Clone(warnings), func(w string) bool { return slices.Contains(own, w) })
-	if c.refusal != nil || root.absent() || len(warnings) == 0 {
+	if c.refusal != nil || root.Absent() || len(warnings) == 0 {
 		return answer, id
 	}
 	var text strings.Builder
@@ -284,17 +285,17 @@ func Warn(answer []byte, warnings []string) (warned []byte, id string) {
 		if i > 0 {
 			text.WriteString(",")
 		}
-		text.WriteString(quote(w))
+		text.WriteString(jsonedit.Quote(w))
 	}
 	switch {
-	case list.orAbsent().absent():
-		c.set(root, "Warnings", "["+text.String()+"]")
-	case list.node().kind != '[':
+	case list.OrAbsent().Absent():
+		c.Set(root, "Warnings", "["+text.String()+"]")
+	case list.Node().Kind != '[':
 		return answer, id
 	default:
-		c.insert(list, text.String())
+		c.Insert(list, text.String())
 	}
-	warned, err := splice(answer, c.edits)
+	warned, err := jsonedit.Splice(answer, c.Edits)
 	if err != nil {
 		return answer, id
 	}

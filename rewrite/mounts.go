@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 // sockets are where container engines and what they are made of listen. A
@@ -29,7 +30,7 @@ var sockets = []string{
 // bind claims a path of the host. Engines clean it before the kernel follows
 // its symbolic links. safesock's own socket counts as the Engine's, which it
 // stands for, and is none that gives access to an engine.
-func (c *call) bind(source, target string, readOnly bool, at value) *claim {
+func (c *call) bind(source, target string, readOnly bool, at jsonedit.Value) *claim {
 	m := policy.Mount{Source: source, Target: target, ReadOnly: readOnly}
 	if path.IsAbs(source) {
 		m.Source = path.Clean(source)
@@ -69,16 +70,16 @@ var behindProcess = regexp.MustCompile(`^/proc/(self|thread-self|[0-9]+)/`)
 
 // binds claims the host's paths in HostConfig.Binds, as in "/src:/dst:ro".
 // What does not begin with a slash is the name of a volume.
-func (c *call) binds(host value) {
-	for item := range host.field("Binds").items() {
-		c.spec(item, item.text(), true)
+func (c *call) binds(host jsonedit.Value) {
+	for item := range host.Field("Binds").Items() {
+		c.spec(item, item.Text(), true)
 	}
 }
 
 // volumeKeys claims the keys of Config.Volumes. The Engine takes them for
 // folders in the container, Podman for what Binds holds.
-func (c *call) volumeKeys(volumes value) {
-	for key, m := range volumes.members() {
+func (c *call) volumeKeys(volumes jsonedit.Value) {
+	for key, m := range volumes.Members() {
 		if strings.Contains(key, ":") {
 			c.spec(m, key, false)
 		}
@@ -86,7 +87,7 @@ func (c *call) volumeKeys(volumes value) {
 }
 
 // spec claims the path or the volume of a text like "/src:/dst:ro".
-func (c *call) spec(at value, text string, editable bool) {
+func (c *call) spec(at jsonedit.Value, text string, editable bool) {
 	source, rest, found := strings.Cut(text, ":")
 	if !found {
 		return
@@ -106,15 +107,15 @@ func (c *call) spec(at value, text string, editable bool) {
 		return
 	}
 	cl.edit = func(policy.Decision) string {
-		text := quote(c.Listen + text[len(source):])
-		c.replace(at, text)
+		text := jsonedit.Quote(c.Listen + text[len(source):])
+		c.Replace(at, text)
 		return text
 	}
 }
 
 // keptFolders claims the folders in which Podman's overlay volumes keep what is
 // written. It knows the options by how they begin.
-func (c *call) keptFolders(options []string, target string, at value) {
+func (c *call) keptFolders(options []string, target string, at jsonedit.Value) {
 	for _, option := range options {
 		name, folder, _ := strings.Cut(option, "=")
 		if folder != "" && (strings.HasPrefix(name, "upperdir") || strings.HasPrefix(name, "workdir")) {
@@ -125,23 +126,23 @@ func (c *call) keptFolders(options []string, target string, at value) {
 
 // mounts claims the host's paths in HostConfig.Mounts, and in the services' of
 // the same type.
-func (c *call) mounts(list value) {
-	for m := range list.items() {
+func (c *call) mounts(list jsonedit.Value) {
+	for m := range list.Items() {
 		c.mountTexts(m)
-		source, target := m.field("Source").text(), m.field("Target").text()
-		readOnly := m.field("ReadOnly").flag()
-		switch kind := m.field("Type").text(); kind {
+		source, target := m.Field("Source").Text(), m.Field("Target").Text()
+		readOnly := m.Field("ReadOnly").Flag()
+		switch kind := m.Field("Type").Text(); kind {
 		case "tmpfs", "image":
 		case "volume":
 			c.volume(source, target, readOnly, m)
-			driver := m.field("VolumeOptions").field("DriverConfig")
-			c.volumeOptions(driver.field("Name"), driver.field("Options"), target, readOnly)
+			driver := m.Field("VolumeOptions").Field("DriverConfig")
+			c.volumeOptions(driver.Field("Name"), driver.Field("Options"), target, readOnly)
 		default:
 			if source == "" {
 				continue
 			}
 			c.bind(source, target, readOnly, m).edit = func(policy.Decision) string {
-				return c.setInside(m, "Source", quote(c.Listen))
+				return c.SetInside(m, "Source", jsonedit.Quote(c.Listen))
 			}
 		}
 	}
@@ -149,13 +150,13 @@ func (c *call) mounts(list value) {
 
 // mountTexts refuses texts of a mount that Podman takes apart: it makes the
 // mount an option of its command line, as in "type=bind,source=/a,target=/b".
-func (c *call) mountTexts(m value) {
-	for _, text := range []value{
-		m.field("Type"), m.field("Source"), m.field("Target"), m.field("Consistency"),
-		m.field("BindOptions").field("Propagation"), m.field("VolumeOptions").field("Subpath"),
+func (c *call) mountTexts(m jsonedit.Value) {
+	for _, text := range []jsonedit.Value{
+		m.Field("Type"), m.Field("Source"), m.Field("Target"), m.Field("Consistency"),
+		m.Field("BindOptions").Field("Propagation"), m.Field("VolumeOptions").Field("Subpath"),
 	} {
-		if strings.ContainsAny(text.text(), ",\"\n") && c.podman() {
-			c.refuse(http.StatusBadRequest, "%s: Podman takes what follows a comma or a quote for other options of the mount", text.pointer())
+		if strings.ContainsAny(text.Text(), ",\"\n") && c.podman() {
+			c.refuse(http.StatusBadRequest, "%s: Podman takes what follows a comma or a quote for other options of the mount", text.Pointer())
 		}
 	}
 }
@@ -163,13 +164,13 @@ func (c *call) mountTexts(m value) {
 // volume claims the host's path that a volume stands for, by what the Engine
 // says about it. One that does not exist yet is made by the Engine, and holds
 // no such path.
-func (c *call) volume(name, target string, readOnly bool, at value) {
+func (c *call) volume(name, target string, readOnly bool, at jsonedit.Value) {
 	if name == "" {
 		return
 	}
 	v := c.engine(aVolume, name)
-	for _, cl := range c.volumeOptions(v.field("Driver"), v.field("Options"), target, readOnly) {
-		if !at.absent() && at.doc.name == "" {
+	for _, cl := range c.volumeOptions(v.Field("Driver"), v.Field("Options"), target, readOnly) {
+		if !at.Absent() && at.Doc.Name == "" {
 			cl.at = at
 		}
 		cl.edit = nil
@@ -179,22 +180,22 @@ func (c *call) volume(name, target string, readOnly bool, at value) {
 
 // volumeOptions claims what a volume's driver makes of its options. The local
 // driver mounts what they say, as mount(8) would.
-func (c *call) volumeOptions(driver, options value, target string, readOnly bool) []*claim {
-	switch name := driver.text(); name {
+func (c *call) volumeOptions(driver, options jsonedit.Value, target string, readOnly bool) []*claim {
+	switch name := driver.Text(); name {
 	case "", "local":
 	default:
 		return []*claim{c.claim(policy.Privilege{Name: "volume_driver", Value: name}, driver)}
 	}
 	kind, flags, device := localOptions(options)
 	at := device
-	if at.orAbsent().absent() {
+	if at.OrAbsent().Absent() {
 		at = options
 	}
-	claims, bound := c.mounted(kind, device.text(), strings.Split(flags, ","), target, readOnly, at, options)
-	if bound != nil && at == device && device.doc.name == "" {
+	claims, bound := c.mounted(kind, device.Text(), strings.Split(flags, ","), target, readOnly, at, options)
+	if bound != nil && at == device && device.Doc.Name == "" {
 		bound.edit = func(policy.Decision) string {
-			c.replace(device, quote(c.Listen))
-			return quote(c.Listen)
+			c.Replace(device, jsonedit.Quote(c.Listen))
+			return jsonedit.Quote(c.Listen)
 		}
 	}
 	return claims
@@ -203,7 +204,7 @@ func (c *call) volumeOptions(driver, options value, target string, readOnly bool
 // mounted claims what mount(2) makes of a file system, its device and its
 // options, which are made by the values at and list. Of the claims, bound is the
 // device's, if that is a path of the host.
-func (c *call) mounted(kind, device string, options []string, target string, readOnly bool, at, list value) (claims []*claim, bound *claim) {
+func (c *call) mounted(kind, device string, options []string, target string, readOnly bool, at, list jsonedit.Value) (claims []*claim, bound *claim) {
 	readOnly = readOnly || slices.Contains(options, "ro")
 	for _, option := range options {
 		name, folders, _ := strings.Cut(option, "=")
@@ -243,7 +244,7 @@ var ownFileSystems = []string{"tmpfs", "ramfs", "devpts", "mqueue"}
 
 // runtimeMount claims a mount as runtimes know them (OCI's runtime
 // specification).
-func (c *call) runtimeMount(kind, source string, options []string, target string, readOnly bool, at value) (bound *claim) {
+func (c *call) runtimeMount(kind, source string, options []string, target string, readOnly bool, at jsonedit.Value) (bound *claim) {
 	binds := kind == "bind" || bindOption(options)
 	switch {
 	case binds:
@@ -259,25 +260,25 @@ func (c *call) runtimeMount(kind, source string, options []string, target string
 }
 
 // localOptions reads the options that the local driver knows.
-func localOptions(options value) (kind, flags string, device value) {
+func localOptions(options jsonedit.Value) (kind, flags string, device jsonedit.Value) {
 	seen := map[string]bool{}
-	for key, m := range options.members() {
+	for key, m := range options.Members() {
 		key = strings.ToLower(key)
 		if seen[key] {
-			m.wrong("the option " + key + " appears twice") // Engines do not agree on which counts
+			m.Wrong("the option " + key + " appears twice") // Engines do not agree on which counts
 		}
 		seen[key] = true
 		switch key {
 		case "type":
-			kind = m.text()
+			kind = m.Text()
 		case "o":
-			flags = m.text()
+			flags = m.Text()
 		case "device":
 			device = m
 		}
 	}
 	if kind == "overlay" && strings.Contains(flags, `\`) {
-		options.wrong("the kernel takes backslashes out of an overlay's folders; name them without")
+		options.Wrong("the kernel takes backslashes out of an overlay's folders; name them without")
 	}
 	return kind, flags, device
 }
@@ -290,19 +291,19 @@ var overlayFlags = []string{
 }
 
 // volumeDriver claims the driver of a container's unnamed volumes.
-func (c *call) volumeDriver(host value) {
-	driver := host.field("VolumeDriver")
-	if name := driver.text(); name != "" && name != "local" {
+func (c *call) volumeDriver(host jsonedit.Value) {
+	driver := host.Field("VolumeDriver")
+	if name := driver.Text(); name != "" && name != "local" {
 		c.claim(policy.Privilege{Name: "volume_driver", Value: name}, driver)
 	}
 }
 
 // volumesFrom claims what a container gets with the volumes of others.
-func (c *call) volumesFrom(list value) {
-	for item := range list.items() {
-		name, _, _ := strings.Cut(item.text(), ":")
+func (c *call) volumesFrom(list jsonedit.Value) {
+	for item := range list.Items() {
+		name, _, _ := strings.Cut(item.Text(), ":")
 		x := c.inspect(name)
-		if x.absent() {
+		if x.Absent() {
 			continue // the Engine refuses it
 		}
 		held := c.held
@@ -317,23 +318,23 @@ func (c *call) volumesFrom(list value) {
 // containerMounts claims what a container that exists has mounted. Podman tells
 // of every mount but volumes that it is a bind, and only in its own form what
 // the options were.
-func (c *call) containerMounts(x, at value) {
-	if own := c.podmans(x); !own.absent() {
+func (c *call) containerMounts(x, at jsonedit.Value) {
+	if own := c.podmans(x); !own.Absent() {
 		x = own
 	}
-	if rootfs := x.field("Rootfs").text(); rootfs != "" {
+	if rootfs := x.Field("Rootfs").Text(); rootfs != "" {
 		c.bind(rootfs, "/", false, at)
 	}
-	for m := range x.field("Mounts").items() {
-		target, readOnly := m.field("Destination").text(), !m.field("RW").flag()
-		options := m.field("Options").texts()
-		switch m.field("Type").text() {
+	for m := range x.Field("Mounts").Items() {
+		target, readOnly := m.Field("Destination").Text(), !m.Field("RW").Flag()
+		options := m.Field("Options").Texts()
+		switch m.Field("Type").Text() {
 		case "tmpfs", "image":
 		case "volume":
-			c.volume(m.field("Name").text(), target, readOnly, at)
+			c.volume(m.Field("Name").Text(), target, readOnly, at)
 			c.keptFolders(options, target, at)
 		default:
-			if source := m.field("Source").text(); source != "" {
+			if source := m.Field("Source").Text(); source != "" {
 				c.runtimeMount("overlay", source, options, target, readOnly, at)
 			}
 		}

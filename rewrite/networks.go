@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 // networkCreate claims what makes a network more than a bridge of its own
@@ -15,8 +16,8 @@ func networkCreate(c *call) {
 
 	// A network takes the options of the configuration that it names, and none
 	// of the Engine's defaults.
-	from := network.field("ConfigFrom").field("Network")
-	if name := from.text(); name != "" {
+	from := network.Field("ConfigFrom").Field("Network")
+	if name := from.Text(); name != "" {
 		before := len(c.claims)
 		c.options(c.engine(aNetwork, name), network)
 		for _, cl := range c.claims[before:] {
@@ -35,28 +36,28 @@ func networkConnect(c *call) {
 	c.pin("id", id)
 
 	body := c.body()
-	endpoint := body.field("EndpointConfig").field("NetworkID")
-	if name := endpoint.text(); name != "" {
+	endpoint := body.Field("EndpointConfig").Field("NetworkID")
+	if name := endpoint.Text(); name != "" {
 		if id := c.network(name); id != "" {
 			c.pinText(endpoint, id)
 		}
 	}
 
-	container := body.field("Container")
-	if container.text() == "" {
+	container := body.Field("Container")
+	if container.Text() == "" {
 		return // the Engine refuses it
 	}
-	x := c.mustInspect(container.text())
-	if x.absent() {
+	x := c.mustInspect(container.Text())
+	if x.Absent() {
 		return
 	}
 	c.aboutExisting(x)
-	networks := x.field("NetworkSettings").field("Networks")
-	if running := x.field("State").field("Running").flag(); !running || c.portlessNetwork(networks) != "host" {
+	networks := x.Field("NetworkSettings").Field("Networks")
+	if running := x.Field("State").Field("Running").Flag(); !running || c.portlessNetwork(networks) != "host" {
 		c.ports(x)
 	}
 	c.held = ""
-	c.pinText(container, x.field("Id").text())
+	c.pinText(container, x.Field("Id").Text())
 }
 
 // networkDisconnect claims what a container that runs has when it has left a
@@ -65,28 +66,28 @@ func networkConnect(c *call) {
 // network left, none is published.
 func networkDisconnect(c *call) {
 	body := c.body()
-	container := body.field("Container")
-	name := container.text()
+	container := body.Field("Container")
+	name := container.Text()
 	if name == "" {
 		return // the Engine refuses it
 	}
 	network, x := c.engine(aNetwork, c.Vars["id"]), c.inspect(name)
-	if !body.field("Force").flag() {
+	if !body.Field("Force").Flag() {
 		c.must(aNetwork, c.Vars["id"])
 		c.mustInspect(name)
 	}
-	c.pin("id", network.field("Id").text())
-	if x.absent() {
+	c.pin("id", network.Field("Id").Text())
+	if x.Absent() {
 		// By force, the endpoint of that name goes, whose container is gone.
 		x = c.endpoint(network, name)
 	} else {
-		c.pinText(container, x.field("Id").text())
+		c.pinText(container, x.Field("Id").Text())
 	}
-	if x.absent() {
+	if x.Absent() {
 		return
 	}
 	c.aboutExisting(x)
-	if x.field("State").field("Running").flag() && c.networks(x, x, network) {
+	if x.Field("State").Field("Running").Flag() && c.networks(x, x, network) {
 		c.ports(x)
 	}
 	c.held = ""
@@ -94,9 +95,9 @@ func networkDisconnect(c *call) {
 
 // endpoint is the container that a network's endpoint belongs to, absent if it
 // is gone. Without such an endpoint the call is refused.
-func (c *call) endpoint(network value, name string) value {
-	for id, endpoint := range network.field("Containers").members() {
-		if endpoint.field("Name").text() == name {
+func (c *call) endpoint(network jsonedit.Value, name string) jsonedit.Value {
+	for id, endpoint := range network.Field("Containers").Members() {
+		if endpoint.Field("Name").Text() == name {
 			return c.inspect(id)
 		}
 	}
@@ -111,16 +112,16 @@ func (c *call) network(name string) (id string) {
 		return ""
 	}
 	network := c.engine(aNetwork, name)
-	c.reach(network, value{})
-	return network.field("Id").text()
+	c.reach(network, jsonedit.Value{})
+	return network.Field("Id").Text()
 }
 
 // reach claims what a network gives to the containers that join it besides
 // the ports that they publish. The network is one that is made, in the words
 // of the call that makes it, or one that the Engine has.
-func (c *call) reach(network, made value) {
-	driver := network.field("Driver")
-	switch mode := driver.text(); mode {
+func (c *call) reach(network, made jsonedit.Value) {
+	driver := network.Field("Driver")
+	switch mode := driver.Text(); mode {
 	case "", "bridge", "null", "none":
 	case "host", "macvlan", "ipvlan", "overlay":
 		c.networkClaim(network, mode, driver)
@@ -128,18 +129,18 @@ func (c *call) reach(network, made value) {
 		c.networkClaim(network, "plugin", driver)
 	}
 	for _, swarm := range []struct {
-		field value
+		field jsonedit.Value
 		is    bool
 	}{
-		{network.field("Scope"), network.field("Scope").text() == "swarm"},
-		{network.field("Ingress"), network.field("Ingress").flag()},
+		{network.Field("Scope"), network.Field("Scope").Text() == "swarm"},
+		{network.Field("Ingress"), network.Field("Ingress").Flag()},
 	} {
-		if swarm.is && driver.text() != "overlay" && (driver.text() != "host" || !made.absent()) {
+		if swarm.is && driver.Text() != "overlay" && (driver.Text() != "host" || !made.Absent()) {
 			c.networkClaim(network, "swarm", swarm.field)
 		}
 	}
-	ipam := network.field("IPAM").field("Driver")
-	switch ipam.text() {
+	ipam := network.Field("IPAM").Field("Driver")
+	switch ipam.Text() {
 	case "", "default", "null", "host-local", "dhcp", "none": // the last three are Podman's
 	default:
 		c.networkClaim(network, "plugin", ipam)
@@ -149,19 +150,19 @@ func (c *call) reach(network, made value) {
 
 // options claims what a network's options give. A bridge that they name is
 // another's if it is there before the network is, or has others on it.
-func (c *call) options(network, made value) {
-	for key, option := range network.field("Options").members() {
-		mode := optionMode(key, option.text())
+func (c *call) options(network, made jsonedit.Value) {
+	for key, option := range network.Field("Options").Members() {
+		mode := optionMode(key, option.Text())
 		switch {
 		case mode == "bridge":
 			about := AboutBridge
-			if !made.absent() {
+			if !made.Absent() {
 				about = AboutInterface
 			}
-			if a, ok := c.ask(about, option.text()); ok && a.Exists {
+			if a, ok := c.ask(about, option.Text()); ok && a.Exists {
 				c.networkClaim(network, "existing-bridge", option)
 			}
-		case mode == "default-bridge" && !made.absent():
+		case mode == "default-bridge" && !made.Absent():
 			c.networkClaim(network, "existing-bridge", option)
 		case mode == "ipv6":
 			c.ipv6(network, option)
@@ -169,7 +170,7 @@ func (c *call) options(network, made value) {
 			c.networkClaim(network, mode, option)
 		}
 	}
-	if ipv6 := network.field("EnableIPv6"); ipv6.flag() {
+	if ipv6 := network.Field("EnableIPv6"); ipv6.Flag() {
 		c.ipv6(network, ipv6)
 	}
 }
@@ -177,19 +178,19 @@ func (c *call) options(network, made value) {
 // ipv6 claims IPv6 from Engines that have no IPv6 firewall by default. Those
 // before 27, whose API is 1.46, let neighbours reach every port of a container
 // that has a routable address.
-func (c *call) ipv6(network, at value) {
-	api := c.engine(engineVersion, "").field("ApiVersion").text()
+func (c *call) ipv6(network, at jsonedit.Value) {
+	api := c.engine(engineVersion, "").Field("ApiVersion").Text()
 	if olderThan(api, "1.46") {
 		c.networkClaim(network, "ipv6", at)
 	}
 }
 
-func (c *call) networkClaim(network value, mode string, at value) {
+func (c *call) networkClaim(network jsonedit.Value, mode string, at jsonedit.Value) {
 	c.claim(policy.Network{
 		Mode:    mode,
-		Name:    network.field("Name").text(),
-		Driver:  network.field("Driver").text(),
-		Options: network.field("Options").textMap(),
+		Name:    network.Field("Name").Text(),
+		Driver:  network.Field("Driver").Text(),
+		Options: network.Field("Options").TextMap(),
 	}, at)
 }
 

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"strings"
+
+	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 // odd writes bodies of Docker's types, in spellings that Engines accept and
@@ -40,14 +42,14 @@ func (r odd) value(of reflect.Type, depth int) string {
 			"com.docker.network.bridge.gateway_mode_ipv6", "com.docker.network.bridge.trusted_host_interfaces", "a",
 		} {
 			if r.IntN(3) == 0 {
-				all = append(all, quote(key)+":"+r.value(of.Elem(), depth+1))
+				all = append(all, jsonedit.Quote(key)+":"+r.value(of.Elem(), depth+1))
 			}
 		}
 		return "{" + strings.Join(all, ",") + "}"
 	case reflect.Bool:
 		return r.pick("true", "false")
 	case reflect.String:
-		return quote(r.pick("", "", "host", "bridge", "macvlan", "local", "bind", "volume", "/run", "routed", "nat-unprotected", "swarm", "rexray",
+		return jsonedit.Quote(r.pick("", "", "host", "bridge", "macvlan", "local", "bind", "volume", "/run", "routed", "nat-unprotected", "swarm", "rexray",
 			"0.0.0.0:2377", "127.0.0.1:2377", "[::1%lo]:1", "eth0:2377", "udp", "TCP", "CAP_SYS_ADMIN", "unconfined", "default", "none", "size=1,bind", "x"))
 	case reflect.Interface:
 		return r.pick("{}", "1", `"x"`)
@@ -96,5 +98,5 @@ func (r odd) key(name string) string {
 	case 3:
 		return fmt.Sprintf(`"\u%04x%s"`, name[0], name[1:])
 	}
-	return quote(name)
+	return jsonedit.Quote(name)
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 // Plugins run as root, with the host's network, mounts and devices if their
@@ -13,10 +14,10 @@ import (
 // accepts for it. It reads upgrades too.
 func pluginPull(c *call) {
 	c.parameter(policy.Privilege{Name: "plugin", Value: c.query("remote")}, "remote")
-	for privilege := range c.list().items() {
-		name := privilege.field("Name").text()
-		for of := range privilege.field("Value").items() {
-			c.claim(policy.Privilege{Name: "plugin_" + strings.NewReplacer(" ", "_", "-", "_").Replace(name), Value: of.text()}, of)
+	for privilege := range c.list().Items() {
+		name := privilege.Field("Name").Text()
+		for of := range privilege.Field("Value").Items() {
+			c.claim(policy.Privilege{Name: "plugin_" + strings.NewReplacer(" ", "_", "-", "_").Replace(name), Value: of.Text()}, of)
 		}
 	}
 }
@@ -28,13 +29,13 @@ func pluginCreate(c *call) {
 
 // pluginEnable claims a plugin that the Engine has.
 func pluginEnable(c *call) {
-	c.claim(policy.Privilege{Name: "plugin", Value: c.Vars["name"]}, value{})
+	c.claim(policy.Privilege{Name: "plugin", Value: c.Vars["name"]}, jsonedit.Value{})
 }
 
 // pluginSet claims the settings of a plugin: they can move its mounts and
 // devices, as in "mydevice.path=/dev/sda".
 func pluginSet(c *call) {
-	for setting := range c.list().items() {
-		c.claim(policy.Privilege{Name: "plugin", Value: c.Vars["name"] + " " + setting.text()}, setting)
+	for setting := range c.list().Items() {
+		c.claim(policy.Privilege{Name: "plugin", Value: c.Vars["name"] + " " + setting.Text()}, setting)
 	}
 }

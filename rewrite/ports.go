@@ -8,6 +8,7 @@ import (
 
 	"github.com/docker/go-connections/nat"
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 // portOf reads a key of PortBindings or ExposedPorts as Engines do: "80",
@@ -55,13 +56,13 @@ var portless = map[string]string{"host": "host", "none": "null"}
 
 // portlessNetwork is the one network of a container if that publishes no port,
 // and "" if there is none or another one.
-func (c *call) portlessNetwork(networks value) string {
+func (c *call) portlessNetwork(networks jsonedit.Value) string {
 	only := ""
-	for name, endpoint := range networks.members() {
+	for name, endpoint := range networks.Members() {
 		driver, found := portless[name]
 		// A NetworkID counts for more than the name.
-		if id := endpoint.field("NetworkID").text(); found && id != "" {
-			found = c.engine(aNetwork, id).field("Driver").text() == driver
+		if id := endpoint.Field("NetworkID").Text(); found && id != "" {
+			found = c.engine(aNetwork, id).Field("Driver").Text() == driver
 		}
 		if !found || only != "" {
 			return ""
@@ -73,11 +74,11 @@ func (c *call) portlessNetwork(networks value) string {
 
 // portlessMode is the mode of a container that is made with these networks if
 // it publishes no port: host, none or container. It is "" if it might.
-func (c *call) portlessMode(mode string, networks value) string {
+func (c *call) portlessMode(mode string, networks jsonedit.Value) string {
 	if strings.HasPrefix(mode, "container:") {
 		return "container" // Docker refuses to publish a port then, Podman forgets it
 	}
-	if portless[mode] != "" && (networks.orAbsent().empty() || c.portlessNetwork(networks) == mode) {
+	if portless[mode] != "" && (networks.OrAbsent().Empty() || c.portlessNetwork(networks) == mode) {
 		return mode
 	}
 	return ""
@@ -106,32 +107,32 @@ func (c *call) unpublishedPorts() (all []Outcome) {
 
 // portList is the list of one port's bindings.
 type portList struct {
-	list    value
+	list    jsonedit.Value
 	claims  []*claim        // one for each binding, or one for an empty list
 	changes bool            // whether any of them is edited
 	taken   map[string]bool // the host addresses with ports that are in the list already
 }
 
 // portBindings claims each binding of a container's ports.
-func (c *call) portBindings(bindings value) {
-	for key, list := range bindings.members() {
+func (c *call) portBindings(bindings jsonedit.Value) {
+	for key, list := range bindings.Members() {
 		p := &portList{list: list}
 		port := portOf(key)
 		// An empty list is one binding without an address for Engines from 25.
 		// Podman shows one for a port of a container that is only exposed.
-		if list.orAbsent().empty() {
-			list.items()
-			if list.doc.name != "" && c.podman() {
+		if list.OrAbsent().Empty() {
+			list.Items()
+			if list.Doc.Name != "" && c.podman() {
 				continue
 			}
 			p.claims = append(p.claims, c.claim(port, list))
 		}
-		for binding := range list.items() {
-			port.IP = hostIP(binding.field("HostIp").text())
-			port.Host = hostPort(binding.field("HostPort").text())
+		for binding := range list.Items() {
+			port.IP = hostIP(binding.Field("HostIp").Text())
+			port.Host = hostPort(binding.Field("HostPort").Text())
 			p.claims = append(p.claims, c.claim(port, binding))
 		}
-		if list.doc.name != "" {
+		if list.Doc.Name != "" {
 			continue
 		}
 		for _, cl := range p.claims {
@@ -163,16 +164,16 @@ func (p *portList) bind(c *call, cl *claim, to []netip.Addr) string {
 		if p.taken != nil && !p.take(ip.String(), host) {
 			continue
 		}
-		if cl.at == p.list || cl.at.orAbsent().absent() {
-			texts = append(texts, `{"HostIp":`+quote(ip.String())+`,"HostPort":`+quote(host)+`}`)
+		if cl.at == p.list || cl.at.OrAbsent().Absent() {
+			texts = append(texts, `{"HostIp":`+jsonedit.Quote(ip.String())+`,"HostPort":`+jsonedit.Quote(host)+`}`)
 			continue
 		}
-		var inside edits
-		inside.set(cl.at, "HostIp", quote(ip.String()))
+		var inside jsonedit.Edits
+		inside.Set(cl.at, "HostIp", jsonedit.Quote(ip.String()))
 		if host != port.Host {
-			inside.set(cl.at, "HostPort", quote(host))
+			inside.Set(cl.at, "HostPort", jsonedit.Quote(host))
 		}
-		texts = append(texts, inside.made(cl.at))
+		texts = append(texts, inside.Made(cl.at))
 	}
 	return strings.Join(texts, ",")
 }
@@ -198,25 +199,25 @@ func (p *portList) edit(c *call) {
 		text := cl.after
 		switch {
 		case !cl.edited:
-			text = cl.at.raw()
+			text = cl.at.Raw()
 		case cl.at != p.list && text != "":
-			c.replace(cl.at, text)
+			c.Replace(cl.at, text)
 		case text == "":
 			dropped = true
 			continue
-		case p.list.orAbsent().absent():
-			c.replace(p.list, "["+text+"]")
+		case p.list.OrAbsent().Absent():
+			c.Replace(p.list, "["+text+"]")
 		default:
-			c.insert(p.list, text)
+			c.Insert(p.list, text)
 		}
 		all = append(all, text)
 	}
 	if !dropped {
 		return
 	}
-	n := p.list.node()
-	c.edits = slices.DeleteFunc(c.edits, func(e edit) bool { return e.start >= n.start && e.end <= n.end })
-	c.replace(p.list, "["+strings.Join(all, ",")+"]")
+	n := p.list.Node()
+	c.Edits = slices.DeleteFunc(c.Edits, func(e jsonedit.Edit) bool { return e.Start >= n.Start && e.End <= n.End })
+	c.Replace(p.list, "["+strings.Join(all, ",")+"]")
 }
 
 // sharedPort is the host port of a port that is published on several
@@ -254,19 +255,19 @@ func (c *call) sharedPort(cl *claim, to []netip.Addr) string {
 // the call and by its image that have no bindings. They get bindings of their
 // own, and the flag is cleared, so that an image that changes in between opens
 // nothing.
-func (c *call) publishAll(host value, exposed ...value) {
-	flag := host.field("PublishAllPorts")
-	if !flag.flag() {
+func (c *call) publishAll(host jsonedit.Value, exposed ...jsonedit.Value) {
+	flag := host.Field("PublishAllPorts")
+	if !flag.Flag() {
 		return
 	}
-	bindings := host.member("PortBindings")
+	bindings := host.Member("PortBindings")
 	has := map[policy.Port]bool{}
-	for key := range bindings.members() {
+	for key := range bindings.Members() {
 		has[portOf(key)] = true
 	}
 	var keys []string
 	for _, ports := range exposed {
-		for key := range ports.members() {
+		for key := range ports.Members() {
 			if port := portOf(key); !has[port] && port.Container != 0 {
 				has[port] = true
 				keys = append(keys, key)
@@ -279,59 +280,59 @@ func (c *call) publishAll(host value, exposed ...value) {
 		port := portOf(key)
 		cl := c.claim(port, flag)
 		texts[key] = `{"HostIp":"","HostPort":""}`
-		if flag.doc.name == "" {
+		if flag.Doc.Name == "" {
 			cl.edit = func(d policy.Decision) string {
 				shared := c.sharedPort(cl, d.To)
 				var all []string
 				for _, ip := range d.To {
-					all = append(all, `{"HostIp":`+quote(ip.String())+`,"HostPort":`+quote(shared)+`}`)
+					all = append(all, `{"HostIp":`+jsonedit.Quote(ip.String())+`,"HostPort":`+jsonedit.Quote(shared)+`}`)
 				}
 				texts[key] = strings.Join(all, ",")
 				return texts[key]
 			}
 		}
 	}
-	if flag.doc.name != "" {
+	if flag.Doc.Name != "" {
 		return
 	}
 	c.then = append(c.then, func() {
 		if len(keys) == 0 {
 			c.note(flag, "false")
 		}
-		c.replace(flag, "false")
+		c.Replace(flag, "false")
 		var members []string
 		for _, key := range keys {
-			members = append(members, quote(key)+":["+texts[key]+"]")
+			members = append(members, jsonedit.Quote(key)+":["+texts[key]+"]")
 		}
 		switch all := strings.Join(members, ","); {
 		case all == "":
-		case bindings.orAbsent().absent():
-			c.set(host, "PortBindings", "{"+all+"}")
+		case bindings.OrAbsent().Absent():
+			c.Set(host, "PortBindings", "{"+all+"}")
 		default:
-			c.insert(bindings, all)
+			c.Insert(bindings, all)
 		}
 	})
 }
 
 // imagePorts are the ports that an image exposes, absent if there is no such
 // image: the Engine refuses the call then.
-func (c *call) imagePorts(image string) value {
+func (c *call) imagePorts(image string) jsonedit.Value {
 	if image == "" {
-		return value{}
+		return jsonedit.Value{}
 	}
-	return c.engine(anImage, image, Platform(c.query("platform"))).field("Config").field("ExposedPorts")
+	return c.engine(anImage, image, Platform(c.query("platform"))).Field("Config").Field("ExposedPorts")
 }
 
 // desktopLabels claims the ports of labels with which Docker Desktop publishes
 // ports, as in desktop.docker.io/ports/80/tcp=127.0.0.1:8080.
-func (c *call) desktopLabels(labels value) {
-	for name, m := range labels.members() {
+func (c *call) desktopLabels(labels jsonedit.Value) {
+	for name, m := range labels.Members() {
 		key, found := strings.CutPrefix(name, "desktop.docker.io/ports/")
 		if !found {
 			continue
 		}
 		port := portOf(key)
-		ip, host := "", m.text()
+		ip, host := "", m.Text()
 		if i := strings.LastIndexByte(host, ':'); i >= 0 {
 			ip, host = host[:i], host[i+1:]
 		}
@@ -343,8 +344,8 @@ func (c *call) desktopLabels(labels value) {
 			if d.To[0].Is6() {
 				ip = "[" + ip + "]"
 			}
-			text := quote(ip + ":" + host)
-			c.replace(m, text)
+			text := jsonedit.Quote(ip + ":" + host)
+			c.Replace(m, text)
 			return text
 		}
 	}

@@ -7,38 +7,39 @@ import (
 	"strings"
 
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 // privileges claims what a HostConfig asks for that reaches past the
 // container. What every container has claims nothing.
-func (c *call) privileges(host value) {
-	privileged := host.field("Privileged")
-	if privileged.flag() {
+func (c *call) privileges(host jsonedit.Value) {
+	privileged := host.Field("Privileged")
+	if privileged.Flag() {
 		c.claim(policy.Privilege{Name: "privileged"}, privileged)
 	}
-	c.capabilities(host.field("CapAdd"))
+	c.capabilities(host.Field("CapAdd"))
 	c.devices(host)
-	c.namespace("pid", host.field("PidMode"), "private")
-	c.namespace("ipc", host.field("IpcMode"), "private", "shareable", "none", "default")
-	c.namespace("uts", host.field("UTSMode"), "private")
-	c.namespace("userns", host.field("UsernsMode"), "private")
+	c.namespace("pid", host.Field("PidMode"), "private")
+	c.namespace("ipc", host.Field("IpcMode"), "private", "shareable", "none", "default")
+	c.namespace("uts", host.Field("UTSMode"), "private")
+	c.namespace("userns", host.Field("UsernsMode"), "private")
 	if c.held == "" {
 		// With cgroup v1 the Engine gives every container the host's, so that
 		// one which exists does not tell what was asked for.
-		c.namespace("cgroupns", host.field("CgroupnsMode"), "private")
+		c.namespace("cgroupns", host.Field("CgroupnsMode"), "private")
 	}
-	c.plain("cgroup", host.field("Cgroup"))
-	c.cgroupParent(host.field("CgroupParent"))
+	c.plain("cgroup", host.Field("Cgroup"))
+	c.cgroupParent(host.Field("CgroupParent"))
 	c.securityOptions(host)
-	c.runtime(host.field("Runtime"))
-	c.annotations(host.field("Annotations"))
+	c.runtime(host.Field("Runtime"))
+	c.annotations(host.Field("Annotations"))
 	c.volumeDriver(host)
 	// Podman writes the log to a path of the host, and Docker knows no such
 	// option.
-	c.plain("log_path", host.field("LogConfig").field("Config").field("path"))
+	c.plain("log_path", host.Field("LogConfig").Field("Config").Field("path"))
 	// The docker command writes the container's id itself, Podman's server does
 	// it for its clients.
-	if file := host.field("ContainerIDFile"); c.held == "" && file.text() != "" && c.podman() {
+	if file := host.Field("ContainerIDFile"); c.held == "" && file.Text() != "" && c.podman() {
 		c.plain("container_id_file", file)
 	}
 }
@@ -46,8 +47,8 @@ func (c *call) privileges(host value) {
 // annotations claims what runtimes are told by annotations. Podman notes things
 // of its own there, so that a container that exists has some that nobody asked
 // for.
-func (c *call) annotations(object value) {
-	for key, m := range object.members() {
+func (c *call) annotations(object jsonedit.Value) {
+	for key, m := range object.Members() {
 		if c.held != "" && slices.ContainsFunc(podmanNotes, func(note string) bool { return strings.HasPrefix(key, note) }) {
 			continue
 		}
@@ -61,8 +62,8 @@ var podmanNotes = []string{
 
 // cgroupParent claims a place in the host's cgroups. Podman notes the one that
 // it has chosen itself: its own for all containers, or a pod's below that.
-func (c *call) cgroupParent(at value) {
-	if c.held != "" && podmanParent.MatchString(at.text()) && c.podman() {
+func (c *call) cgroupParent(at jsonedit.Value) {
+	if c.held != "" && podmanParent.MatchString(at.Text()) && c.podman() {
 		return
 	}
 	c.plain("cgroup_parent", at)
@@ -71,8 +72,8 @@ func (c *call) cgroupParent(at value) {
 var podmanParent = regexp.MustCompile(`^(/libpod_parent(/[0-9a-f]{64})?|(machine|user)\.slice(/(machine|user)-libpod_pod_[0-9a-f]{64}\.slice)?)$`)
 
 // plain claims a text that asks for something if it is not empty.
-func (c *call) plain(name string, at value) {
-	if text := at.text(); text != "" {
+func (c *call) plain(name string, at jsonedit.Value) {
+	if text := at.Text(); text != "" {
 		c.claim(policy.Privilege{Name: name, Value: text}, at)
 	}
 }
@@ -85,37 +86,37 @@ var ordinary = []string{
 
 // capabilities claims each capability that a container would not have anyway.
 // Engines take one text for a list of one.
-func (c *call) capabilities(list value) {
-	for item := range list.itemsOrText() {
-		name := strings.TrimPrefix(strings.ToUpper(item.text()), "CAP_")
+func (c *call) capabilities(list jsonedit.Value) {
+	for item := range list.ItemsOrText() {
+		name := strings.TrimPrefix(strings.ToUpper(item.Text()), "CAP_")
 		if name != "" && !slices.Contains(ordinary, name) {
 			c.claim(policy.Privilege{Name: "cap", Value: name}, item)
 		}
 	}
 }
 
-func (c *call) devices(host value) {
-	for item := range host.field("Devices").items() {
-		if !item.orAbsent().empty() {
-			c.claim(policy.Privilege{Name: "device", Value: item.field("PathOnHost").text()}, item)
+func (c *call) devices(host jsonedit.Value) {
+	for item := range host.Field("Devices").Items() {
+		if !item.OrAbsent().Empty() {
+			c.claim(policy.Privilege{Name: "device", Value: item.Field("PathOnHost").Text()}, item)
 		}
 	}
-	for item := range host.field("DeviceCgroupRules").items() {
+	for item := range host.Field("DeviceCgroupRules").Items() {
 		c.plain("device", item)
 	}
-	for item := range host.field("DeviceRequests").items() {
-		if item.orAbsent().empty() {
+	for item := range host.Field("DeviceRequests").Items() {
+		if item.OrAbsent().Empty() {
 			continue
 		}
 		// As in --device vendor.com/class=name, or --gpus all.
-		values := item.field("DeviceIDs").texts()
+		values := item.Field("DeviceIDs").Texts()
 		if len(values) == 0 {
-			for capabilities := range item.field("Capabilities").items() {
-				values = append(values, capabilities.texts()...)
+			for capabilities := range item.Field("Capabilities").Items() {
+				values = append(values, capabilities.Texts()...)
 			}
 		}
 		if len(values) == 0 {
-			values = []string{item.field("Driver").text()}
+			values = []string{item.Field("Driver").Text()}
 		}
 		for _, value := range values {
 			c.claim(policy.Privilege{Name: "device", Value: value}, item)
@@ -125,8 +126,8 @@ func (c *call) devices(host value) {
 
 // namespace claims a namespace that is not the container's own. Another
 // container's is the host's, if that one has it.
-func (c *call) namespace(name string, mode value, own ...string) {
-	text := mode.text()
+func (c *call) namespace(name string, mode jsonedit.Value, own ...string) {
+	text := mode.Text()
 	if text == "" || slices.Contains(own, text) {
 		return
 	}
@@ -138,13 +139,13 @@ func (c *call) namespace(name string, mode value, own ...string) {
 		field := map[string]string{"pid": "PidMode", "ipc": "IpcMode", "uts": "UTSMode", "userns": "UsernsMode"}[name]
 		for range maxJoined {
 			x := c.inspect(other)
-			if x.absent() || field == "" {
+			if x.Absent() || field == "" {
 				break
 			}
-			if mode.text() == text && other == strings.TrimPrefix(text, "container:") {
-				c.pinText(mode, "container:"+x.field("Id").text())
+			if mode.Text() == text && other == strings.TrimPrefix(text, "container:") {
+				c.pinText(mode, "container:"+x.Field("Id").Text())
 			}
-			next := x.field("HostConfig").field(field).text()
+			next := x.Field("HostConfig").Field(field).Text()
 			if next == "host" {
 				value = "host"
 			}
@@ -159,10 +160,10 @@ func (c *call) namespace(name string, mode value, own ...string) {
 }
 
 // securityOptions claims what weakens the confinement of a container.
-func (c *call) securityOptions(host value) {
-	shared := host.field("Privileged").flag() || host.field("PidMode").text() == "host" || host.field("IpcMode").text() == "host"
-	for item := range host.field("SecurityOpt").items() {
-		text := item.text()
+func (c *call) securityOptions(host jsonedit.Value) {
+	shared := host.Field("Privileged").Flag() || host.Field("PidMode").Text() == "host" || host.Field("IpcMode").Text() == "host"
+	for item := range host.Field("SecurityOpt").Items() {
+		text := item.Text()
 		name, option, found := strings.Cut(text, "=")
 		if !found {
 			name, option, _ = strings.Cut(text, ":")
@@ -183,11 +184,11 @@ func (c *call) securityOptions(host value) {
 	// privileged container has them all anyway. One that exists has what its
 	// Engine's version lists, or nothing of it.
 	for _, system := range systemPaths {
-		list := host.field(system.field)
-		if list.absent() || shared {
+		list := host.Field(system.field)
+		if list.Absent() || shared {
 			continue
 		}
-		texts := list.texts()
+		texts := list.Texts()
 		lacks := func(path string) bool { return !slices.Contains(texts, path) }
 		if c.held != "" && lacks(system.paths[0]) || c.held == "" && slices.ContainsFunc(system.paths, lacks) {
 			c.claim(policy.Privilege{Name: "security_opt", Value: "systempaths=unconfined"}, list)
@@ -209,11 +210,11 @@ var systemPaths = []struct {
 }
 
 // runtime claims another runtime than the Engine's own.
-func (c *call) runtime(at value) {
-	switch name := at.text(); name {
+func (c *call) runtime(at jsonedit.Value) {
+	switch name := at.Text(); name {
 	case "", "runc", "crun", "oci", "io.containerd.runc.v2":
 	default:
-		if c.held != "" && c.engine(engineInfo, "").field("DefaultRuntime").text() == name {
+		if c.held != "" && c.engine(engineInfo, "").Field("DefaultRuntime").Text() == name {
 			return // one that exists does not tell what was asked for
 		}
 		c.claim(policy.Privilege{Name: "runtime", Value: name}, at)
@@ -222,8 +223,8 @@ func (c *call) runtime(at value) {
 
 // workingDir claims a folder below /proc, with which old runtimes let go of
 // the host's root.
-func (c *call) workingDir(at value) {
-	if dir := path.Clean(at.text()); strings.HasPrefix(dir, "/proc/") {
+func (c *call) workingDir(at jsonedit.Value) {
+	if dir := path.Clean(at.Text()); strings.HasPrefix(dir, "/proc/") {
 		c.claim(policy.Privilege{Name: "working_dir", Value: dir}, at)
 	}
 }

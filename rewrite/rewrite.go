@@ -178,10 +178,10 @@ func (c *call) beyondReview() bool {
 	}
 	version := c.engine(engineVersion, "")
 	if !strings.HasPrefix(c.Path, "/libpod/") {
-		return olderThan(newestEngine, version.field("ApiVersion").text())
+		return olderThan(newestEngine, version.Field("ApiVersion").Text())
 	}
-	for part := range version.field("Components").items() {
-		if part.field("Name").text() == podmanEngine && olderThan(newestLibpod, part.field("Version").text()) {
+	for part := range version.Field("Components").Items() {
+		if part.Field("Name").Text() == podmanEngine && olderThan(newestLibpod, part.Field("Version").Text()) {
 			return true
 		}
 	}
@@ -291,7 +291,7 @@ func (c *call) edit() {
 		then()
 	}
 	if c.refusal == nil && len(c.questions) > 0 {
-		c.edits, c.sent = nil, c.came
+		c.Edits, c.sent = nil, c.came
 	}
 }
 
@@ -362,7 +362,7 @@ func (c *call) changers() string {
 }
 
 func (c *call) changed() bool {
-	return len(c.edits) > 0 || c.sent != c.came
+	return len(c.Edits) > 0 || c.sent != c.came
 }
 
 func (c *call) result() Result {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 // serviceCreate claims what the tasks of a service get on the nodes that run
@@ -22,7 +23,7 @@ func serviceUpdate(c *call) {
 	}
 	before := len(c.claims)
 	c.held = "the service had it before; update the service instead of rolling back"
-	c.service(c.engine(aService, c.Vars["id"]).field("PreviousSpec"))
+	c.service(c.engine(aService, c.Vars["id"]).Field("PreviousSpec"))
 	c.held = ""
 	for _, cl := range c.claims[before:] {
 		cl.parameter = "rollback"
@@ -30,42 +31,42 @@ func serviceUpdate(c *call) {
 }
 
 // service claims what a swarm.ServiceSpec asks for.
-func (c *call) service(spec value) {
-	task := spec.field("TaskTemplate")
-	container := task.field("ContainerSpec")
-	c.about(spec.field("Name").text(), container.field("Image").text(), container.field("Labels"))
+func (c *call) service(spec jsonedit.Value) {
+	task := spec.Field("TaskTemplate")
+	container := task.Field("ContainerSpec")
+	c.about(spec.Field("Name").Text(), container.Field("Image").Text(), container.Field("Labels"))
 
-	for port := range spec.field("EndpointSpec").field("Ports").items() {
+	for port := range spec.Field("EndpointSpec").Field("Ports").Items() {
 		c.claim(servicePort(port), port)
 	}
 	// The Engine takes the task's networks, and the service's own if the task
 	// has none; since 29 it passes over those.
-	for _, networks := range []value{task.field("Networks"), spec.field("Networks")} {
-		for network := range networks.items() {
-			c.attach(network.field("Target").text(), network.field("Target"))
+	for _, networks := range []jsonedit.Value{task.Field("Networks"), spec.Field("Networks")} {
+		for network := range networks.Items() {
+			c.attach(network.Field("Target").Text(), network.Field("Target"))
 		}
 	}
-	c.mounts(container.field("Mounts"))
-	c.capabilities(container.field("CapabilityAdd"))
-	c.servicePrivileges(container.field("Privileges"))
-	c.workingDir(container.field("Dir"))
-	if plugin := task.field("PluginSpec"); !plugin.absent() {
-		c.claim(policy.Privilege{Name: "plugin", Value: plugin.field("Remote").text()}, plugin)
+	c.mounts(container.Field("Mounts"))
+	c.capabilities(container.Field("CapabilityAdd"))
+	c.servicePrivileges(container.Field("Privileges"))
+	c.workingDir(container.Field("Dir"))
+	if plugin := task.Field("PluginSpec"); !plugin.Absent() {
+		c.claim(policy.Privilege{Name: "plugin", Value: plugin.Field("Remote").Text()}, plugin)
 	}
 }
 
 // servicePort is a port of a service. It has no host address: in mode ingress
 // it is published on every node, in mode host on every interface of the nodes
 // that run a task.
-func servicePort(at value) policy.Port {
+func servicePort(at jsonedit.Value) policy.Port {
 	port := policy.Port{
-		Container: int(at.field("TargetPort").number()),
-		Protocol:  strings.ToLower(at.field("Protocol").text()),
+		Container: int(at.Field("TargetPort").Number()),
+		Protocol:  strings.ToLower(at.Field("Protocol").Text()),
 	}
 	if port.Protocol == "" {
 		port.Protocol = "tcp"
 	}
-	if host := at.field("PublishedPort").number(); host != 0 {
+	if host := at.Field("PublishedPort").Number(); host != 0 {
 		port.Host = strconv.FormatInt(host, 10)
 	}
 	return port
@@ -73,7 +74,7 @@ func servicePort(at value) policy.Port {
 
 // servicePrivileges claims what weakens the confinement of a task, in the
 // words in which a container asks for it.
-func (c *call) servicePrivileges(privileges value) {
+func (c *call) servicePrivileges(privileges jsonedit.Value) {
 	for _, p := range []struct{ name, object, field, own string }{
 		{"seccomp", "Seccomp", "Mode", "default"},
 		{"apparmor", "AppArmor", "Mode", "default"},
@@ -82,12 +83,12 @@ func (c *call) servicePrivileges(privileges value) {
 		{"label=type", "SELinuxContext", "Type", ""},
 		{"label=level", "SELinuxContext", "Level", ""},
 	} {
-		at := privileges.field(p.object).field(p.field)
-		if text := at.text(); text != "" && text != p.own {
+		at := privileges.Field(p.object).Field(p.field)
+		if text := at.Text(); text != "" && text != p.own {
 			c.claim(policy.Privilege{Name: "security_opt", Value: p.name + "=" + text}, at)
 		}
 	}
-	if disable := privileges.field("SELinuxContext").field("Disable"); disable.flag() {
+	if disable := privileges.Field("SELinuxContext").Field("Disable"); disable.Flag() {
 		c.claim(policy.Privilege{Name: "security_opt", Value: "label=disable"}, disable)
 	}
 }

@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 // grants is a reader of calls that are one privilege, whatever their bodies
 // and queries say.
 func grants(name, text string) reader {
 	return func(c *call) {
-		c.claim(policy.Privilege{Name: name, Value: text}, value{})
+		c.claim(policy.Privilege{Name: name, Value: text}, jsonedit.Value{})
 	}
 }
 
@@ -27,8 +28,8 @@ func swarmInit(c *call) {
 func swarmJoin(c *call) {
 	body := c.body()
 	c.swarmListens(body)
-	remotes := body.field("RemoteAddrs")
-	c.claim(policy.Privilege{Name: "swarm", Value: strings.TrimSpace("join " + strings.Join(remotes.texts(), " "))}, remotes)
+	remotes := body.Field("RemoteAddrs")
+	c.claim(policy.Privilege{Name: "swarm", Value: strings.TrimSpace("join " + strings.Join(remotes.Texts(), " "))}, remotes)
 }
 
 // dockerListens is what the docker command sends if its user names no address.
@@ -37,28 +38,28 @@ const dockerListens = "0.0.0.0:2377"
 // swarmListens claims the manager's port. What the node gossips on, 7946, has
 // the same address. The data of overlay networks comes in on every interface,
 // whatever DataPathAddr says: the kernel's VXLAN has no address.
-func (c *call) swarmListens(body value) {
-	if body.absent() {
+func (c *call) swarmListens(body jsonedit.Value) {
+	if body.Absent() {
 		return // the Engine refuses it
 	}
-	listen := body.field("ListenAddr")
-	host, port, err := net.SplitHostPort(listen.text())
+	listen := body.Field("ListenAddr")
+	host, port, err := net.SplitHostPort(listen.Text())
 	if err != nil {
-		host, port = listen.text(), "2377"
+		host, port = listen.Text(), "2377"
 	}
 	ip := c.listenIP(host)
-	if listen.text() == dockerListens {
+	if listen.Text() == dockerListens {
 		ip = ""
 	}
 	cl := c.claim(policy.Port{Protocol: "tcp", Host: port, IP: ip, Bindable: true}, listen)
 	cl.edit = func(d policy.Decision) string {
-		text := quote(net.JoinHostPort(d.To[0].String(), port))
-		if text != listen.raw() {
-			c.set(body, "ListenAddr", text)
+		text := jsonedit.Quote(net.JoinHostPort(d.To[0].String(), port))
+		if text != listen.Raw() {
+			c.Set(body, "ListenAddr", text)
 		}
 		return text
 	}
-	c.claim(policy.Network{Mode: "overlay", Name: "ingress", Driver: "overlay"}, body.field("DataPathPort"))
+	c.claim(policy.Network{Mode: "overlay", Name: "ingress", Driver: "overlay"}, body.Field("DataPathPort"))
 }
 
 // listenIP is the address that a swarm listens on, "" if it is not known. Its
@@ -86,8 +87,8 @@ func (c *call) listenIP(host string) string {
 // secretCreate claims the driver of a secret. Podman's "shell" runs commands on
 // the host, a swarm's drivers are plugins. What is secret is not looked at.
 func secretCreate(c *call) {
-	at := c.body().field("Driver").field("Name")
-	if name := at.text(); name != "" && name != "file" {
+	at := c.body().Field("Driver").Field("Name")
+	if name := at.Text(); name != "" && name != "file" {
 		c.claim(policy.Privilege{Name: "secret_driver", Value: name}, at)
 	}
 }

@@ -1,4 +1,4 @@
-package rewrite
+package jsonedit
 
 import (
 	"cmp"
@@ -10,20 +10,20 @@ import (
 )
 
 // edit puts a text in the place of some bytes. Every other byte stays.
-type edit struct {
-	start, end int32
+type Edit struct {
+	Start, End int32
 	text       string
 	inserted   bool   // one more member or item, at the start of an object or list
 	tail       string // what separates inserted ones from what was there
 }
 
 // edits are what has to change in one document.
-type edits []edit
+type Edits []Edit
 
 // splice makes edits, which must not overlap, and leaves them in their order.
-func splice[text string | []byte](src text, edits edits) ([]byte, error) {
-	slices.SortStableFunc(edits, func(a, b edit) int {
-		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.end, b.end))
+func Splice[text string | []byte](src text, edits Edits) ([]byte, error) {
+	slices.SortStableFunc(edits, func(a, b Edit) int {
+		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End))
 	})
 	size := len(src)
 	for _, e := range edits {
@@ -32,65 +32,65 @@ func splice[text string | []byte](src text, edits edits) ([]byte, error) {
 	out := make([]byte, 0, size)
 	at := int32(0)
 	for i, e := range edits {
-		if e.start < at || e.end < e.start || int(e.end) > len(src) {
-			return nil, fmt.Errorf("two changes overlap at byte %d", e.start)
+		if e.Start < at || e.End < e.Start || int(e.End) > len(src) {
+			return nil, fmt.Errorf("two changes overlap at byte %d", e.Start)
 		}
-		out = append(out, src[at:e.start]...)
+		out = append(out, src[at:e.Start]...)
 		out = append(out, e.text...)
 		if e.inserted {
-			if i+1 < len(edits) && edits[i+1].inserted && edits[i+1].start == e.start {
+			if i+1 < len(edits) && edits[i+1].inserted && edits[i+1].Start == e.Start {
 				out = append(out, ',')
 			} else {
 				out = append(out, e.tail...)
 			}
 		}
-		at = e.end
+		at = e.End
 	}
 	return append(out, src[at:]...), nil
 }
 
 // replace puts a JSON text in the place of a value.
-func (all *edits) replace(v value, text string) {
-	n := v.node()
-	*all = append(*all, edit{start: n.start, end: n.end, text: text})
+func (all *Edits) Replace(v Value, text string) {
+	n := v.Node()
+	*all = append(*all, Edit{Start: n.Start, End: n.End, text: text})
 }
 
 // insert adds a member or an item at the start of an object or list.
-func (all *edits) insert(v value, text string) {
-	e := edit{start: v.node().start + 1, text: text, inserted: true}
-	e.end = e.start
-	if !v.empty() {
+func (all *Edits) Insert(v Value, text string) {
+	e := Edit{Start: v.Node().Start + 1, text: text, inserted: true}
+	e.End = e.Start
+	if !v.Empty() {
 		e.tail = ","
 	}
 	*all = append(*all, e)
 }
 
 // set gives an object's member a new JSON text, and adds it if it is missing.
-func (all *edits) set(object value, name, text string) {
-	if m := object.member(name); !m.absent() {
-		all.replace(m, text)
+func (all *Edits) Set(object Value, name, text string) {
+	if m := object.Member(name); !m.Absent() {
+		all.Replace(m, text)
 		return
 	}
-	all.insert(object, quote(name)+":"+text)
+	all.Insert(object, Quote(name)+":"+text)
 }
 
 // setInside is set; it gives the object's new text.
-func (all *edits) setInside(object value, name, text string) string {
-	var inside edits
-	inside.set(object, name, text)
-	changed := inside.made(object)
-	all.replace(object, changed)
+func (all *Edits) SetInside(object Value, name, text string) string {
+	var inside Edits
+	inside.Set(object, name, text)
+	changed := inside.Made(object)
+	all.Replace(object, changed)
 	return changed
 }
 
 // made is the text of a value, with all edits made inside it.
-func (all edits) made(v value) string {
-	n := v.node()
+func (all Edits) Made(v Value) string {
+	n := v.Node()
 	for i := range all {
-		all[i].start -= n.start
-		all[i].end -= n.start
+		all[i].Start -= n.Start
+		all[i].End -= n.Start
 	}
-	text, err := splice(v.raw(), all)
+	text, err := Splice(v.Raw(), all)
 	if err != nil {
 		panic(err) // the members of one object do not overlap
 	}
@@ -98,7 +98,7 @@ func (all edits) made(v value) string {
 }
 
 // quote is a text as JSON, without the escapes that HTML needs.
-func quote(s string) string {
+func Quote(s string) string {
 	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r >= utf8.RuneSelf || r == '"' || r == '\\' }) {
 		return `"` + s + `"`
 	}

@@ -1,4 +1,4 @@
-package rewrite
+package jsonedit
 
 import (
 	"encoding/json"
@@ -11,60 +11,60 @@ import (
 // document is a JSON text that is being read, as encoding/json reads it into
 // Docker's types, which is what Engines do. What could be read in two ways is
 // refused.
-type document struct {
-	*scanned
-	name   string // "" for the body of the call
-	refuse func(pointer, problem string)
+type Document struct {
+	*Text
+	Name   string // "" for the body of the call
+	Refuse func(pointer, problem string)
 }
 
 // value is one value of a document. The zero value stands for what is absent
 // or null; everything read from it is empty.
-type value struct {
-	doc *document
-	i   int32
+type Value struct {
+	Doc *Document
+	I   int32
 }
 
-func (v value) node() *node  { return &v.doc.nodes[v.i] }
-func (v value) absent() bool { return v.doc == nil }
+func (v Value) Node() *node  { return &v.Doc.Nodes[v.I] }
+func (v Value) Absent() bool { return v.Doc == nil }
 
 // orAbsent is v, or the zero value if v is null: encoding/json leaves alone
 // what it has to set to null.
-func (v value) orAbsent() value {
-	if !v.absent() && v.node().kind == 'n' {
-		return value{}
+func (v Value) OrAbsent() Value {
+	if !v.Absent() && v.Node().Kind == 'n' {
+		return Value{}
 	}
 	return v
 }
 
 // as is v, or the zero value if v is null or of another kind, which is refused.
-func (v value) as(kind byte, what string) value {
-	if v = v.orAbsent(); v.absent() || !v.is(kind, what) {
-		return value{}
+func (v Value) as(kind byte, what string) Value {
+	if v = v.OrAbsent(); v.Absent() || !v.Is(kind, what) {
+		return Value{}
 	}
 	return v
 }
 
 // raw is the value's JSON text, "" if it is absent.
-func (v value) raw() string {
-	if v.absent() {
+func (v Value) Raw() string {
+	if v.Absent() {
 		return ""
 	}
-	n := v.node()
-	return v.doc.src[n.start:n.end]
+	n := v.Node()
+	return v.Doc.src[n.Start:n.End]
 }
 
 // children are the members of an object or the items of a list.
-func (v value) children() iter.Seq[value] {
-	return func(yield func(value) bool) {
-		if v.absent() {
+func (v Value) Children() iter.Seq[Value] {
+	return func(yield func(Value) bool) {
+		if v.Absent() {
 			return
 		}
-		n := v.node()
-		if n.kind != '{' && n.kind != '[' {
+		n := v.Node()
+		if n.Kind != '{' && n.Kind != '[' {
 			return
 		}
-		for i := v.i + 1; i < n.next; i = v.doc.nodes[i].next {
-			if !yield(value{v.doc, i}) {
+		for i := v.I + 1; i < n.Next; i = v.Doc.Nodes[i].Next {
+			if !yield(Value{v.Doc, i}) {
 				return
 			}
 		}
@@ -72,12 +72,12 @@ func (v value) children() iter.Seq[value] {
 }
 
 // key is the member's key as encoding/json reads it.
-func (v value) key() string {
-	n := v.node()
+func (v Value) Key() string {
+	n := v.Node()
 	if n.bare {
-		return v.doc.src[n.key+1 : n.colon-1]
+		return v.Doc.src[n.key+1 : n.colon-1]
 	}
-	return unquote(v.doc.src[n.key:n.colon])
+	return unquote(v.Doc.src[n.key:n.colon])
 }
 
 func unquote(quoted string) string {
@@ -91,24 +91,24 @@ func unquote(quoted string) string {
 // member is the member that encoding/json would put into a field of this name,
 // which is ASCII, null or not. Two of them are refused: Engines merge objects
 // and let the last of other values win.
-func (v value) member(name string) value {
-	if v = v.as('{', "an object"); v.absent() {
-		return value{}
+func (v Value) Member(name string) Value {
+	if v = v.as('{', "an object"); v.Absent() {
+		return Value{}
 	}
-	var found value
-	nodes, next := v.doc.nodes, int32(0)
-	for i := v.i + 1; i < nodes[v.i].next; i = next {
+	var found Value
+	nodes, next := v.Doc.Nodes, int32(0)
+	for i := v.I + 1; i < nodes[v.I].Next; i = next {
 		n := &nodes[i]
-		next = n.next
-		if n.bare && (int(n.colon-n.key) != len(name)+len(`""`) || v.doc.src[n.key+1]|0x20 != name[0]|0x20) {
+		next = n.Next
+		if n.bare && (int(n.colon-n.key) != len(name)+len(`""`) || v.Doc.src[n.key+1]|0x20 != name[0]|0x20) {
 			continue // most keys differ in length or in their first letter
 		}
-		m := value{v.doc, i}
-		if !strings.EqualFold(m.key(), name) {
+		m := Value{v.Doc, i}
+		if !strings.EqualFold(m.Key(), name) {
 			continue
 		}
-		if !found.absent() {
-			v.wrong(strconv.Quote(m.key()) + " appears twice")
+		if !found.Absent() {
+			v.Wrong(strconv.Quote(m.Key()) + " appears twice")
 		}
 		found = m
 	}
@@ -116,18 +116,18 @@ func (v value) member(name string) value {
 }
 
 // field is the value of an object's field, absent if it is null.
-func (v value) field(name string) value { return v.member(name).orAbsent() }
+func (v Value) Field(name string) Value { return v.Member(name).OrAbsent() }
 
 // members are the members of an object with keys of its own, null or not. A
 // key that appears twice is refused.
-func (v value) members() iter.Seq2[string, value] {
-	return func(yield func(string, value) bool) {
+func (v Value) Members() iter.Seq2[string, Value] {
+	return func(yield func(string, Value) bool) {
 		var few [8]string // most objects need no map
 		var seen map[string]bool
-		for m := range v.as('{', "an object").children() {
-			key, place := m.key(), int(m.node().place)
+		for m := range v.as('{', "an object").Children() {
+			key, place := m.Key(), int(m.Node().place)
 			if seen[key] || slices.Contains(few[:min(place, len(few))], key) {
-				v.wrong(strconv.Quote(key) + " appears twice")
+				v.Wrong(strconv.Quote(key) + " appears twice")
 			}
 			if place < len(few) {
 				few[place] = key
@@ -145,109 +145,109 @@ func (v value) members() iter.Seq2[string, value] {
 }
 
 // items are the items of a list, null or not.
-func (v value) items() iter.Seq[value] { return v.as('[', "a list").children() }
+func (v Value) Items() iter.Seq[Value] { return v.as('[', "a list").Children() }
 
 // itemsOrText are the items of a list, or the one text that stands for a list
 // of one in Docker's type strslice.StrSlice.
-func (v value) itemsOrText() iter.Seq[value] {
-	if !v.absent() && v.node().kind == '"' {
-		return func(yield func(value) bool) { yield(v) }
+func (v Value) ItemsOrText() iter.Seq[Value] {
+	if !v.Absent() && v.Node().Kind == '"' {
+		return func(yield func(Value) bool) { yield(v) }
 	}
-	return v.items()
+	return v.Items()
 }
 
 // empty tells whether an object or list holds nothing.
-func (v value) empty() bool { return v.absent() || v.node().next == v.i+1 }
+func (v Value) Empty() bool { return v.Absent() || v.Node().Next == v.I+1 }
 
 // text is the value of a string, "" if it is absent or null.
-func (v value) text() string {
-	if v = v.as('"', "a string"); v.absent() {
+func (v Value) Text() string {
+	if v = v.as('"', "a string"); v.Absent() {
 		return ""
 	}
-	n := v.node()
+	n := v.Node()
 	if n.plain {
-		return v.doc.src[n.start+1 : n.end-1]
+		return v.Doc.src[n.Start+1 : n.End-1]
 	}
-	return unquote(v.doc.src[n.start:n.end])
+	return unquote(v.Doc.src[n.Start:n.End])
 }
 
 // texts are the strings of a list.
-func (v value) texts() []string {
+func (v Value) Texts() []string {
 	var all []string
-	for item := range v.items() {
-		all = append(all, item.text())
+	for item := range v.Items() {
+		all = append(all, item.Text())
 	}
 	return all
 }
 
 // flag is the value of a boolean, false if it is absent or null.
-func (v value) flag() bool {
-	if v.orAbsent().absent() {
+func (v Value) Flag() bool {
+	if v.OrAbsent().Absent() {
 		return false
 	}
-	if v.node().kind == 't' {
+	if v.Node().Kind == 't' {
 		return true
 	}
-	v.is('f', "true or false")
+	v.Is('f', "true or false")
 	return false
 }
 
 // number is the value of a whole number, 0 if it is absent or null.
-func (v value) number() int64 {
-	if v = v.as('0', "a number"); v.absent() {
+func (v Value) Number() int64 {
+	if v = v.as('0', "a number"); v.Absent() {
 		return 0
 	}
-	n, err := strconv.ParseInt(v.raw(), 10, 64)
+	n, err := strconv.ParseInt(v.Raw(), 10, 64)
 	if err != nil {
-		v.wrong("not a whole number")
+		v.Wrong("not a whole number")
 	}
 	return n
 }
 
 // textMap are the members of an object whose values are strings.
-func (v value) textMap() map[string]string {
-	if v.orAbsent().empty() {
+func (v Value) TextMap() map[string]string {
+	if v.OrAbsent().Empty() {
 		return nil
 	}
 	size := 0
-	for range v.children() {
+	for range v.Children() {
 		size++
 	}
 	all := make(map[string]string, size)
-	for key, m := range v.members() {
-		all[key] = m.text()
+	for key, m := range v.Members() {
+		all[key] = m.Text()
 	}
 	return all
 }
 
-func (v value) is(kind byte, what string) bool {
-	if v.node().kind == kind {
+func (v Value) Is(kind byte, what string) bool {
+	if v.Node().Kind == kind {
 		return true
 	}
-	v.wrong("not " + what)
+	v.Wrong("not " + what)
 	return false
 }
 
-func (v value) wrong(problem string) { v.doc.refuse(v.pointer(), problem) }
+func (v Value) Wrong(problem string) { v.Doc.Refuse(v.Pointer(), problem) }
 
 // pointer is the value's JSON pointer (RFC 6901), in the client's spelling of
 // the keys.
-func (v value) pointer() string {
+func (v Value) Pointer() string {
 	var room [128]byte // enough for most
 	return string(v.appendPointer(room[:0]))
 }
 
-func (v value) appendPointer(to []byte) []byte {
-	if v.absent() || v.node().parent < 0 {
+func (v Value) appendPointer(to []byte) []byte {
+	if v.Absent() || v.Node().parent < 0 {
 		return to
 	}
-	n := v.node()
-	parent := value{v.doc, n.parent}
+	n := v.Node()
+	parent := Value{v.Doc, n.parent}
 	to = append(parent.appendPointer(to), '/')
-	if parent.node().kind != '{' {
+	if parent.Node().Kind != '{' {
 		return strconv.AppendInt(to, int64(n.place), 10)
 	}
-	key := v.key()
+	key := v.Key()
 	for i := range len(key) {
 		switch key[i] {
 		case '~':

@@ -1,4 +1,4 @@
-package rewrite
+package jsonedit
 
 import (
 	"errors"
@@ -8,20 +8,20 @@ import (
 )
 
 // scanned is a JSON text, and every value in it with the place of its bytes.
-type scanned struct {
+type Text struct {
 	src   string // everything that is read is a part of this text
-	nodes []node // in the order of the text, each object or list before what it holds
+	Nodes []node // in the order of the text, each object or list before what it holds
 }
 
 // node is one value of a JSON text.
 type node struct {
-	kind       byte  // its first byte: { [ " t f n, and 0 for every number
+	Kind       byte  // its first byte: { [ " t f n, and 0 for every number
 	bare       bool  // whether the key is ASCII without escapes
 	plain      bool  // whether the string is
-	start, end int32 // the value's bytes
+	Start, End int32 // the value's bytes
 	key, colon int32 // the bytes of the member's key, quotes included; both 0 in a list
 	parent     int32 // the node that holds it, -1 at the top
-	next       int32 // the first node behind it and all that it holds
+	Next       int32 // the first node behind it and all that it holds
 	place      int32 // how many are before it in the node that holds it
 }
 
@@ -34,7 +34,7 @@ const maxDepth = 10000
 
 // scan finds the values of a JSON text. Every text that it accepts is valid for
 // encoding/json, and nothing but white space follows its one value.
-func scan(src string) (*scanned, error) {
+func Parse(src string) (*Text, error) {
 	values := 1 + strings.Count(src, ",") + strings.Count(src, "{") + strings.Count(src, "[")
 	s := scanner{src: src, nodes: make([]node, 0, min(values, 16+len(src)/16))}
 	s.space()
@@ -45,7 +45,7 @@ func scan(src string) (*scanned, error) {
 	if s.at != len(src) {
 		return nil, fmt.Errorf("something follows the JSON value at byte %d", s.at)
 	}
-	return &scanned{src, s.nodes}, nil
+	return &Text{src, s.nodes}, nil
 }
 
 type scanner struct {
@@ -88,7 +88,7 @@ func (s *scanner) value(n node, depth int) error {
 		return fmt.Errorf("the JSON has more than %d values", maxValues)
 	}
 	i := int32(len(s.nodes))
-	n.kind, n.start = s.peek(), int32(s.at)
+	n.Kind, n.Start = s.peek(), int32(s.at)
 	s.nodes = append(s.nodes, n)
 	var err error
 	switch c := s.peek(); c {
@@ -105,11 +105,11 @@ func (s *scanner) value(n node, depth int) error {
 	case 'n':
 		err = s.word("null")
 	default:
-		s.nodes[i].kind = '0'
+		s.nodes[i].Kind = '0'
 		err = s.number()
 	}
-	s.nodes[i].end = int32(s.at)
-	s.nodes[i].next = int32(len(s.nodes))
+	s.nodes[i].End = int32(s.at)
+	s.nodes[i].Next = int32(len(s.nodes))
 	return err
 }
 
