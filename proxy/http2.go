@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/safesock/safesock/rewrite"
 )
@@ -189,31 +188,21 @@ func (c *connection) dialHTTP2(ended func()) (*http.ClientConn, error) {
 	if err != nil {
 		return nil, &malformed{http.StatusBadGateway, "cannot reach the Engine: " + err.Error() + "; is it running?"}
 	}
-	gone := make(chan struct{})
-	go c.client.tellGone(gone)
+	client, stop := c.client.waiting()
 	select {
 	case err = <-heard:
 		if err != nil {
 			err = &malformed{http.StatusHTTPVersionNotSupported, "the Engine at " + c.server.Upstream + " does not speak HTTP/2; use HTTP/1.1"}
 		}
-	case <-gone:
+	case <-client.Done():
 		err = io.EOF
 	}
-	_ = c.client.SetReadDeadline(time.Unix(1, 0))
-	<-gone
-	_ = c.client.SetReadDeadline(time.Time{})
+	stop()
 	if err != nil {
 		engine.Close()
 		return nil, err
 	}
 	return engine, nil
-}
-
-// tellGone closes the channel once the other side is gone, or the socket's
-// deadline has passed.
-func (s *stream) tellGone(gone chan<- struct{}) {
-	s.awaitGone()
-	close(gone)
 }
 
 // listened is the Engine's connection. It tells what the Engine begins with,
@@ -302,7 +291,7 @@ func (s *streams) read(r *http.Request) (*intercepted, *http.Request, error) {
 		}
 	}
 	x := &intercepted{endpoint: match.Endpoint, peer: s.peer}
-	result, err := s.server.decide(p, call, x)
+	result, err := s.server.decide(p, call, x, func() (context.Context, func()) { return r.Context(), func() {} })
 	if err != nil {
 		return nil, nil, err
 	}

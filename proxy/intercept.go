@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,9 +22,6 @@ type intercepted struct {
 	record   string            // the audit record's id
 	warnings []string
 }
-
-// maxRounds bounds how often a call may ask for more facts.
-const maxRounds = 16
 
 // intercept reads a call, has the policy decide and edit it, writes that to
 // the audit log, and sends on what came of it.
@@ -52,7 +50,7 @@ func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (d
 		}
 	}
 	call := rewrite.Call{Match: match, URL: request.URL, Header: request.Header, Body: body, Client: c.peer.client()}
-	result, refusal := c.server.decide(p, call, x)
+	result, refusal := c.server.decide(p, call, x, c.client.waiting)
 	switch {
 	case refusal != nil && how == noBody && asksForGRPC(match, request.Header):
 		return nothing, c.refuseGRPC(h, refusal)
@@ -87,9 +85,9 @@ func (s *Server) tooLong() error {
 
 // decide has the policy decide and edit a call, and writes that to the audit
 // log. After an error the call goes no further.
-func (s *Server) decide(p *policy.Policy, call rewrite.Call, x *intercepted) (rewrite.Result, error) {
-	call.Time, call.Interface, call.Upstream, call.Listen = time.Now(), interfaceAddrs, s.guarded, s.Listen
-	result, refusal := s.apply(p, call)
+func (s *Server) decide(p *policy.Policy, call rewrite.Call, x *intercepted, waiting func() (context.Context, func())) (rewrite.Result, error) {
+	call.Time, call.Upstream, call.Listen = time.Now(), s.guarded, s.Listen
+	result, refusal := rewrite.Apply(p, call, callWorld{server: s, waiting: waiting})
 	var err error
 	if x.record, err = s.Audit.call(call, x.peer, result, refusal, p.Observe()); err != nil {
 		s.log().Error("audit log", slog.Any("error", err))
@@ -136,27 +134,6 @@ func (c *connection) edit(h head, n int, call rewrite.Call, result rewrite.Resul
 		return head{}, err
 	}
 	return parseRequest(c.client.pending[:end])
-}
-
-// apply answers what the call asks of the Engine and the host, until it can be
-// decided.
-func (s *Server) apply(p *policy.Policy, call rewrite.Call) (rewrite.Result, error) {
-	for range maxRounds {
-		result, err := rewrite.Apply(p, call)
-		if err != nil || len(result.Ask) == 0 {
-			return result, err
-		}
-		if call.Answers == nil {
-			call.Answers = map[rewrite.Question]rewrite.Answer{}
-		}
-		for _, q := range result.Ask {
-			if _, known := call.Answers[q]; known {
-				return rewrite.Result{}, fmt.Errorf("%s %s was asked twice", q.About, q.Name)
-			}
-			call.Answers[q] = s.answer(q, call.Answers)
-		}
-	}
-	return rewrite.Result{}, errors.New("the call refers to more than can be looked up")
 }
 
 // answered logs what the Engine made of the call. It is too late to refuse:

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/safesock/safesock/host"
 	"github.com/safesock/safesock/policy"
 )
 
@@ -42,7 +43,7 @@ func (s *Server) SetPolicy(p *policy.Policy) { s.policy.Store(p) }
 // and closes the listener. What outlasts Drain is cut, and logged.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	var err error
-	if s.guarded, _, err = resolve(s.Upstream); err != nil {
+	if s.guarded, _, err = (host.Machine{}).Resolve(s.Upstream); err != nil {
 		return err
 	}
 	s.engine = engineClient(s.Upstream)
@@ -110,7 +111,9 @@ func (s *Server) drain() {
 			streams.goAway()
 		}
 	})
+	told := make(chan struct{})
 	cut := time.AfterFunc(s.Drain, func() {
+		defer close(told)
 		n := 0
 		s.each(func(c *connection) {
 			c.client.Close()
@@ -121,7 +124,9 @@ func (s *Server) drain() {
 		}
 	})
 	_ = s.clients.Wait() // serve gives no errors
-	cut.Stop()
+	if !cut.Stop() {
+		<-told
+	}
 }
 
 func (s *Server) add(c *connection) {

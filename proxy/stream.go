@@ -1,11 +1,13 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -181,6 +183,25 @@ func (s *stream) gone() bool {
 // awaitGone waits until the other side has closed its socket, or this side has.
 func (s *stream) awaitGone() {
 	_ = s.raw.Read(hungUp)
+}
+
+// waiting gives a context that ends when the other side has closed its socket,
+// or this side has. Nothing can be read until it is stopped.
+func (s *stream) waiting() (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	over := make(chan struct{})
+	go s.cancelOnceGone(cancel, over)
+	return ctx, func() {
+		_ = s.SetReadDeadline(time.Unix(1, 0)) // fails only on a socket that is closed, which ends it, too
+		<-over
+		_ = s.SetReadDeadline(time.Time{})
+	}
+}
+
+func (s *stream) cancelOnceGone(cancel context.CancelFunc, over chan<- struct{}) {
+	s.awaitGone()
+	cancel()
+	close(over)
 }
 
 // hungUp asks for POLLHUP: both directions of a Unix socket are shut down.

@@ -46,7 +46,7 @@ func (c *call) buildNetwork(mode string) {
 	before := len(c.claims)
 	if name, found := strings.CutPrefix(mode, "container:"); found {
 		x := c.inspect(name)
-		if _, known := c.ask(AboutEngine, containerPath(name)); known && x.Absent() {
+		if x.Absent() {
 			c.refuse(http.StatusNotFound, "?networkmode: no such container: %s", name)
 		}
 		c.containerNetworks(x, jsonedit.Value{}, 0)

@@ -14,9 +14,8 @@ import (
 )
 
 // call is a Call while it is being read. A reader takes it apart: it looks at
-// the body, the query and what the Engine says, and adds claims. What is wrong
-// is kept by refuse, and what is missing by ask, so that readers read on and
-// find all that has to be asked.
+// the body, the query and what the Engine says, and adds claims. The first thing
+// that is wrong is kept by refuse, so that readers can go on without looking.
 type call struct {
 	Call
 	container policy.Container // what the call says about the container it is about
@@ -24,16 +23,14 @@ type call struct {
 
 	claims      []*claim
 	notes       []Outcome      // changes that no rule decides, told all the same
-	shared      map[string]int // how often a host port was asked for, by question
 	then        []func()       // changes that no decision asks for, made after those that one does
 	held        string         // how the claims of a container that exists can be changed
 	unpublished string         // the network mode with which the ports that are being read are not published, "" if they are
 	infra       string         // the id of the container that holds a pod together, while another one of that pod is read
 	again       bool           // whether this is a call that was edited, read once more
 
-	questions []Question
-	known     map[Question]*answer
-	refusal   *Refusal
+	world   *memory
+	refusal *Refusal
 
 	jsonedit.Edits
 	came   string     // the request target
@@ -61,21 +58,14 @@ type claim struct {
 	hostPort string // the one that was chosen for several addresses
 }
 
-// answer is an Answer, and its body as JSON once that was needed.
-type answer struct {
-	Answer
-	json *jsonedit.Text
-}
-
-func newCall(c Call) *call {
+func newCall(c Call, world *memory) *call {
 	target := c.URL.RequestURI()
-	return &call{Call: c, came: target, sent: target}
+	return &call{Call: c, world: world, came: target, sent: target}
 }
 
 // Bounds on what one call costs. A claim of every TCP port there is stays below.
 const (
 	maxClaims     = 70_000
-	maxQuestions  = 1_000
 	maxParameters = 10_000
 )
 
@@ -213,37 +203,6 @@ func (c *call) parameters(name string) (all []string) {
 		}
 	}
 	return all
-}
-
-// ask looks up an answer. Without one the question is kept, for another Apply.
-func (c *call) ask(about Subject, name string) (*answer, bool) {
-	q := Question{about, name}
-	a, ok := c.known[q]
-	if given, isGiven := c.Answers[q]; !ok && isGiven {
-		a, ok = c.knows(q, &answer{Answer: given}), true
-	}
-	if !ok && len(c.questions)+len(c.Answers) == maxQuestions {
-		c.refuse(http.StatusRequestEntityTooLarge, "the call names more than %d things that have to be looked up", maxQuestions)
-	} else if !ok && !slices.Contains(c.questions, q) {
-		c.questions = append(c.questions, q)
-	}
-	if !ok {
-		return &answer{}, false
-	}
-	if a.Err != "" {
-		c.refuse(http.StatusBadGateway, "%s %s: %s", about, name, a.Err)
-		return &answer{}, false
-	}
-	return a, true
-}
-
-// knows keeps an answer, which may tell more than what was asked.
-func (c *call) knows(q Question, a *answer) *answer {
-	if c.known == nil {
-		c.known = map[Question]*answer{}
-	}
-	c.known[q] = a
-	return a
 }
 
 // pin makes the call name its object, the path's variable, by the Engine's id.

@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -20,9 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 	"golang.org/x/tools/txtar"
 
-	"github.com/safesock/safesock"
 	"github.com/safesock/safesock/policy"
-	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 var update = flag.Bool("update", false, "write what came of the cases into their want sections")
@@ -54,7 +51,7 @@ func runCases(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	archive := txtar.Parse(src)
-	world := world{answers: map[Question]Answer{}}
+	world := newWorld()
 	var sections []txtar.File
 	for i := 0; i < len(archive.Files); i++ {
 		section := archive.Files[i]
@@ -84,119 +81,6 @@ func runCases(t *testing.T, file string) {
 			}
 		}
 	}
-}
-
-// world is what a case file says about everything besides the call.
-type world struct {
-	policy  string
-	answers map[Question]Answer
-}
-
-func (w *world) learn(t *testing.T, name, text string) {
-	t.Helper()
-	what, rest, _ := strings.Cut(name, " ")
-	line := strings.TrimSpace(text)
-	switch what {
-	case "policy":
-		w.policy = text
-	case "engine":
-		path := strings.TrimPrefix(rest, "GET ")
-		a := Answer{Status: http.StatusOK, Body: whole(path, text)}
-		if first, body, _ := strings.Cut(text, "\n"); strings.HasPrefix(first, "status ") {
-			a.Status, _ = strconv.Atoi(strings.TrimPrefix(first, "status "))
-			a.Body = []byte(body)
-		}
-		w.answers[Question{AboutEngine, path}] = a
-	case "path":
-		w.answers[Question{AboutPath, rest}] = Answer{Path: line, Exists: true}
-	case "interface":
-		w.answers[Question{AboutInterface, rest}] = Answer{Exists: true}
-	case "bridge":
-		w.answers[Question{AboutBridge, rest}] = Answer{Exists: true}
-	case "port":
-		port, err := strconv.Atoi(line)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		w.answers[Question{AboutPort, rest}] = Answer{Port: port}
-	default:
-		t.Fatalf("no section is named %q", name)
-	}
-}
-
-// whole is an Engine's answer with the fields that every one has. Cases say what
-// they are about.
-func whole(path, body string) []byte {
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(body), &object); err != nil {
-		return []byte(body) // a case about that
-	}
-	path, _, _ = strings.Cut(path, "?")
-	for _, l := range Lookups {
-		prefix, suffix, _ := strings.Cut(l.Path, "{name}")
-		name, matches := strings.CutPrefix(path, prefix)
-		if name, found := strings.CutSuffix(name, suffix); matches && found && !strings.Contains(name, "/") {
-			for _, field := range l.Fields {
-				if _, has := object[field]; !has {
-					object[field] = json.RawMessage(fieldOf(l.Kind, name, field))
-				}
-			}
-		}
-	}
-	full, err := json.Marshal(object)
-	if err != nil {
-		panic(err)
-	}
-	return full
-}
-
-// fieldOf is what an ordinary object has in a field.
-func fieldOf(kind, name, field string) string {
-	switch field {
-	case "Driver":
-		return map[string]string{"network": `"bridge"`, "volume": `"local"`}[kind]
-	case "State", "Config", "HostConfig", "NetworkSettings", "Spec":
-		return "{}"
-	case "Mounts", "Dependencies", "Components":
-		return "[]"
-	case "NumContainers":
-		return "1"
-	case "Version", "ApiVersion":
-		return `"1.24"`
-	}
-	return jsonedit.Quote(name)
-}
-
-// answer is what a question gets: what the file says, or the ordinary.
-func (w *world) answer(q Question) Answer {
-	if a, ok := w.answers[q]; ok {
-		return a
-	}
-	switch q.About {
-	case AboutEngine:
-		if q.Name == "/version" {
-			return Answer{Status: http.StatusOK, Body: whole(q.Name, "{}")}
-		}
-		return Answer{Status: http.StatusNotFound, Body: []byte(`{"message":"no such thing"}`)}
-	case AboutPath:
-		return Answer{Path: q.Name, Exists: true}
-	case AboutInterface, AboutBridge:
-		return Answer{}
-	}
-	return Answer{Err: "the case does not say"}
-}
-
-func (w *world) parse(t testing.TB) *policy.Policy {
-	t.Helper()
-	files := []policy.File{safesock.Policy}
-	if w.policy != "" {
-		files = append([]policy.File{{Name: "own.hcl", Src: []byte(w.policy)}}, files...)
-	}
-	p, err := policy.Parse(files...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
 }
 
 // caseCall is the call of a section.
@@ -244,39 +128,7 @@ func testCall(t testing.TB, method, target string, body []byte) Call {
 		Time:     time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC),
 		Upstream: "/run/docker.sock",
 		Listen:   "/run/safesock/docker.sock",
-		Interface: func(name string) ([]netip.Addr, error) {
-			switch name {
-			case "lo":
-				return []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::1")}, nil
-			case "docker0":
-				return []netip.Addr{netip.MustParseAddr("172.17.0.1")}, nil
-			}
-			return nil, fmt.Errorf("no such interface")
-		},
-		Answers: map[Question]Answer{},
 	}
-}
-
-// apply answers questions until there are no more.
-func (w *world) apply(t testing.TB, p *policy.Policy, c Call) (Result, error) {
-	t.Helper()
-	for range 10 {
-		r, err := Apply(p, c)
-		if err != nil && strings.Contains(err.Error(), ownMistake) {
-			t.Fatalf("%s: %v", c.Body, err)
-		}
-		if len(r.Ask) == 0 {
-			return r, err
-		}
-		for _, q := range r.Ask {
-			if _, ok := c.Answers[q]; ok {
-				t.Fatalf("%v is asked twice", q)
-			}
-			c.Answers[q] = w.answer(q)
-		}
-	}
-	t.Fatal("there is no end of questions")
-	return Result{}, nil
 }
 
 // builtinLine is where a rule of the built-in policy stands, which no case is

@@ -118,7 +118,7 @@ func (c *call) started(x jsonedit.Value, read map[string]bool) {
 // than Docker's. It is absent if the Engine is Docker.
 func (c *call) podmans(x jsonedit.Value) jsonedit.Value {
 	id := x.Field("Id").Text()
-	if a, known := c.ask(AboutEngine, containerPath(id)); !known || a.Docker {
+	if a := c.get(Lookups[aContainer].Target(id)); a == nil || a.Docker {
 		return jsonedit.Value{}
 	}
 	return c.engine(aPodmanContainer, id)
@@ -226,8 +226,6 @@ func (c *call) inspect(name string) jsonedit.Value { return c.engine(aContainer,
 
 // mustInspect is inspect for a container without which the call is refused.
 func (c *call) mustInspect(name string) jsonedit.Value { return c.must(aContainer, name) }
-
-func containerPath(name string) string { return Lookups[aContainer].Target(name) }
 
 // podmanEngine is what Podman calls itself in the Components of its version.
 const podmanEngine = "Podman Engine"

@@ -96,14 +96,12 @@ func FuzzGrammar(f *testing.F) {
 // fuzzWorld has a policy of loopback alone, a network on the LAN, and
 // containers and volumes that have more than they should.
 func fuzzWorld() *world {
-	w := &world{
-		policy: `port "loopback alone" {
+	w := newWorld()
+	w.policy = `port "loopback alone" {
   when   = port.scope != "loopback"
   action = "bind"
   to     = ["127.0.0.1"]
-}`,
-		answers: map[Question]Answer{},
-	}
+}`
 	for path, answer := range map[string]string{
 		"/networks/lan":        `{"Name":"lan","Id":"1a4","Driver":"macvlan"}`,
 		"/networks/1a4":        `{"Name":"lan","Id":"1a4","Driver":"macvlan"}`,
@@ -111,7 +109,7 @@ func fuzzWorld() *world {
 		"/volumes/etc":         `{"Name":"etc","Driver":"local","Options":{"o":"bind","device":"/etc"}}`,
 		"/images/web/json":     `{"Config":{"ExposedPorts":{"80/tcp":{},"53/udp":{}}}}`,
 	} {
-		w.answers[Question{AboutEngine, path}] = Answer{Status: 200, Body: whole(path, answer)}
+		w.engine[path] = Answer{Status: 200, Body: whole(path, answer)}
 	}
 	return w
 }

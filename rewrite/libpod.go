@@ -368,7 +368,7 @@ func libpodNetworkCreate(c *call) {
 	network := c.body()
 	c.reach(network, network)
 	if at := network.Field("network_interface"); at.Text() != "" && network.Field("driver").Text() != "macvlan" {
-		if a, ok := c.ask(AboutInterface, at.Text()); ok && a.Exists {
+		if c.host(c.world.HasInterface, at) {
 			c.networkClaim(network, "existing-bridge", at)
 		}
 	}

@@ -86,35 +86,43 @@ func (l Lookup) lacks(object jsonedit.Value) string {
 	return ""
 }
 
-// engine is an object of the Engine, absent if there is none or if it is not
-// known yet. More is what its target has behind the name.
+// get is what the Engine answers, nil if the call is refused.
+func (c *call) get(path string) (a *remembered) {
+	if c.refusal == nil {
+		a, c.refusal = c.world.get(path)
+	}
+	return a
+}
+
+// engine is an object of the Engine, absent if there is none. More is what its
+// target has behind the name.
 func (c *call) engine(what lookup, name string, more ...string) jsonedit.Value {
 	l := Lookups[what]
 	target := l.Target(name) + strings.Join(more, "")
-	a, ok := c.ask(AboutEngine, target)
+	a := c.get(target)
 	switch {
-	case !ok || slices.Contains(l.None, a.Status):
+	case a == nil || slices.Contains(l.None, a.Status):
 		return jsonedit.Value{}
 	case a.Status != http.StatusOK:
 		c.refuse(http.StatusBadGateway, "the Engine answered %d to GET %s, which the policy needs to know", a.Status, target)
 		return jsonedit.Value{}
 	}
 	title := "the Engine's answer to GET " + target
-	if a.json == nil {
+	if a.text == nil {
 		var err error
-		if a.json, err = jsonedit.Parse(string(a.Body)); err != nil {
+		if a.text, err = jsonedit.Parse(string(a.Body)); err != nil {
 			c.refuse(http.StatusBadGateway, "%s: %v", title, err)
 			return jsonedit.Value{}
 		}
 	}
-	object := c.document(title, a.json, http.StatusBadGateway, '{', "an object")
+	object := c.document(title, a.text, http.StatusBadGateway, '{', "an object")
 	if field := l.lacks(object); field != "" {
 		c.refuse(http.StatusBadGateway, "%s lacks %s", title, field)
 		return jsonedit.Value{}
 	}
 	// What was found by a name is known by its id, too.
 	if id := object.Field("Id").Text(); id != "" && id != name && len(more) == 0 {
-		c.knows(Question{AboutEngine, l.Target(id)}, a)
+		c.world.engine[l.Target(id)] = a
 	}
 	return object
 }
@@ -126,10 +134,35 @@ func (c *call) engine(what lookup, name string, more ...string) jsonedit.Value {
 func (c *call) must(what lookup, name string) jsonedit.Value {
 	l := Lookups[what]
 	object := c.engine(what, name)
-	if a, known := c.ask(AboutEngine, l.Target(name)); known && object.Absent() && c.refusal == nil {
+	if a := c.get(l.Target(name)); a != nil && object.Absent() {
 		said := struct{ Message string }{}
 		_ = json.Unmarshal(a.Body, &said) // what is no JSON says nothing better
 		c.refusal = &Refusal{http.StatusNotFound, cmp.Or(said.Message, fmt.Sprintf("No such %s: %s", l.Kind, name))}
 	}
 	return object
+}
+
+// host is whether something holds for an interface of the host, which the call
+// names.
+func (c *call) host(holds func(name string) (bool, error), at jsonedit.Value) bool {
+	if c.refusal != nil {
+		return false
+	}
+	if c.refusal = c.world.count(); c.refusal != nil {
+		return false
+	}
+	yes, err := holds(at.Text())
+	if err != nil {
+		c.refusal = unknown("interface", at.Text(), err)
+	}
+	return yes
+}
+
+// resolved is a path of the host without symbolic links, "" if the call is
+// refused.
+func (c *call) resolved(path string) (resolved string) {
+	if c.refusal == nil {
+		resolved, c.refusal = c.world.resolve(path)
+	}
+	return resolved
 }

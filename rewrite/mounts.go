@@ -36,8 +36,8 @@ func (c *call) bind(source, target string, readOnly bool, at jsonedit.Value) *cl
 		m.Source = path.Clean(source)
 	}
 	if path.IsAbs(source) && m.Source != c.Listen {
-		if a, ok := c.ask(AboutPath, m.Source); ok && a.Path != "" {
-			m.Source = a.Path
+		if resolved := c.resolved(m.Source); resolved != "" {
+			m.Source = resolved
 		}
 	}
 	m.Socket = m.Source == c.Upstream || m.Source == c.Listen

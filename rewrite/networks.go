@@ -155,11 +155,11 @@ func (c *call) options(network, made jsonedit.Value) {
 		mode := optionMode(key, option.Text())
 		switch {
 		case mode == "bridge":
-			about := AboutBridge
+			isOthers := c.world.HasForeignPorts
 			if !made.Absent() {
-				about = AboutInterface
+				isOthers = c.world.HasInterface
 			}
-			if a, ok := c.ask(about, option.Text()); ok && a.Exists {
+			if c.host(isOthers, option) {
 				c.networkClaim(network, "existing-bridge", option)
 			}
 		case mode == "default-bridge" && !made.Absent():

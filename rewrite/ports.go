@@ -37,6 +37,20 @@ func hostPort(text string) string {
 	return low + "-" + high
 }
 
+// hostPorts are the first and the last number of a host port in its shortest
+// spelling, 0 if any port will do.
+func hostPorts(host string) (first, last int, err error) {
+	if host == "" {
+		return 0, 0, nil
+	}
+	low, high, isRange := strings.Cut(host, "-")
+	if first, err = strconv.Atoi(low); err != nil || !isRange {
+		return first, first, err
+	}
+	last, err = strconv.Atoi(high)
+	return first, last, err
+}
+
 // hostIP is a host address in its shortest spelling, and "" for what Engines
 // before 29 do not take for one: they publish on every interface then.
 func hostIP(text string) string {
@@ -229,25 +243,9 @@ func (c *call) sharedPort(cl *claim, to []netip.Addr) string {
 	if len(to) < 2 || fixed {
 		return port.Host
 	}
-	name := port.Protocol
-	for _, ip := range to {
-		name += " " + ip.String()
+	if c.refusal == nil {
+		cl.hostPort, c.refusal = c.world.freePort(port.Protocol, to, port.Host)
 	}
-	if port.Host != "" {
-		name += " " + port.Host
-	}
-	if c.shared == nil {
-		c.shared = map[string]int{}
-	}
-	c.shared[name]++
-	if n := c.shared[name]; n > 1 {
-		name += " #" + strconv.Itoa(n)
-	}
-	answer, ok := c.ask(AboutPort, name)
-	if !ok {
-		return ""
-	}
-	cl.hostPort = strconv.Itoa(answer.Port)
 	return cl.hostPort
 }
 

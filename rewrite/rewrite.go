@@ -21,55 +21,13 @@ type Call struct {
 
 	Client policy.Client
 	Time   time.Time
-	// Interface gives the addresses of a network interface of the host.
-	Interface func(name string) ([]netip.Addr, error)
 
 	Upstream string // path of the guarded Engine's socket, symbolic links resolved
 	Listen   string // path of safesock's own socket, which replaces it in mounts
-
-	// Answers to the questions that an earlier Apply asked.
-	Answers map[Question]Answer
-}
-
-// A Question is something that Apply has to know and cannot find out.
-type Question struct {
-	About Subject
-	Name  string
-}
-
-// Subject is what a question is about, and so how its Name is to be read.
-type Subject string
-
-const (
-	AboutEngine    Subject = "engine"    // GET Name at the Engine, as in "/images/web:1/json", without a version
-	AboutPath      Subject = "path"      // the host's path Name, which is absolute
-	AboutInterface Subject = "interface" // whether the host has a network interface Name
-	AboutBridge    Subject = "bridge"    // whether the bridge Name has ports that are no container's
-	// AboutPort asks for a port that is free on every one of the host's
-	// addresses. Name is a protocol and the addresses, as in
-	// "tcp 127.0.0.1 ::1". A range behind them, as in "8000-8010", is where the
-	// port must be; "#2", "#3", … ask for one more than the same question with
-	// a lower number, or without one, was answered.
-	AboutPort Subject = "port"
-)
-
-// Answer is what the caller found out. The zero Answer is that there is no
-// such thing.
-type Answer struct {
-	Status int    // of the Engine's answer
-	Body   []byte // of the Engine's answer
-	Docker bool   // whether the Engine called itself Docker in its answer
-	Path   string // the path with every symbolic link resolved, as far as it exists
-	Exists bool   // of a path or an interface
-	Port   int    // the free port
-	Err    string // why the question could not be answered; the call is refused
 }
 
 // Result is what became of a call.
 type Result struct {
-	// Ask holds what Apply must be told first. If there is any, nothing else is set.
-	Ask []Question
-
 	Target   string // the request target to send, Call's own if nothing changed it
 	Body     []byte // the body to send, Call's own slice if nothing changed it
 	Outcomes []Outcome
@@ -102,17 +60,15 @@ func (r *Refusal) Error() string { return r.Message }
 // may change then. The error is a *Refusal, and the Result's Outcomes tell
 // then too what was found. A policy in observe mode edits and refuses nothing.
 // A mistake in this package refuses the one call that shows it.
-func Apply(p *policy.Policy, c Call) (result Result, err error) {
+func Apply(p *policy.Policy, c Call, w World) (result Result, err error) {
 	defer func() {
 		if bug := recover(); bug != nil {
 			result, err = Result{}, &Refusal{http.StatusInternalServerError, fmt.Sprintf("safesock: %s: %v", ownMistake, bug)}
 		}
 	}()
-	first := newCall(c)
+	known := remember(w)
+	first := newCall(c, known)
 	first.run(p)
-	if len(first.questions) > 0 {
-		return Result{Ask: first.questions}, nil
-	}
 	result = first.result()
 	if first.refusal != nil {
 		return result, first.refusal
@@ -125,12 +81,9 @@ func Apply(p *policy.Policy, c Call) (result Result, err error) {
 	if err != nil {
 		return result, &Refusal{http.StatusInternalServerError, "safesock: " + err.Error()}
 	}
-	second := newCall(edited)
-	second.known, second.again = first.known, true
+	second := newCall(edited, known)
+	second.again = true
 	second.run(p)
-	if len(second.questions) > 0 {
-		return Result{Ask: second.questions}, nil
-	}
 	if second.refusal != nil {
 		return result, &Refusal{http.StatusInternalServerError, "safesock: the policy's rules do not agree: what " + first.changers() +
 			" made of this call is refused: " + strings.TrimPrefix(second.refusal.Message, "safesock: ")}
@@ -154,10 +107,6 @@ func (c *call) run(p *policy.Policy) {
 	if c.refusal == nil && p.LooksAtKnown() {
 		c.Known = c.Known && !c.beyondReview()
 	}
-	if c.refusal == nil && len(c.questions) > 0 {
-		return
-	}
-	c.questions = nil
 	c.decide(p)
 	if p.Observe() {
 		c.observe()
@@ -194,7 +143,7 @@ func (c *call) decide(p *policy.Policy) {
 	about := policy.Call{
 		Method: c.Method, Path: c.Path, Version: c.Version, Known: c.Known,
 		Container: c.container, Compose: c.compose, Client: c.Client,
-		Time: c.Time, Interface: c.Interface,
+		Time: c.Time, Interface: c.world.Addresses,
 	}
 	if c.Endpoint != nil {
 		about.Endpoint = c.Endpoint.Name
@@ -289,9 +238,6 @@ func (c *call) edit() {
 	}
 	for _, then := range c.then {
 		then()
-	}
-	if c.refusal == nil && len(c.questions) > 0 {
-		c.Edits, c.sent = nil, c.came
 	}
 }
 

@@ -69,10 +69,7 @@ func (c *call) listenIP(host string) string {
 	if ip, err := netip.ParseAddr(host); err == nil && ip.Zone() == "" {
 		return ip.Unmap().String()
 	}
-	if c.Interface == nil {
-		return ""
-	}
-	addrs, err := c.Interface(host)
+	addrs, err := c.world.Addresses(host)
 	if err != nil || len(addrs) == 0 {
 		return ""
 	}

@@ -137,7 +137,7 @@ func (e *explain) world() (*offline, error) {
 	if err != nil {
 		return nil, err
 	}
-	world := &offline{engine: map[string][]byte{}, client: client, time: time.Now(), path: hostPath, interfaces: hostInterface}
+	world := &offline{engine: map[string][]byte{}, client: client, time: time.Now(), machine: thisHost{}}
 	if len(e.imagePorts) > 0 {
 		world.image, err = imageExposing(e.imagePorts)
 	}

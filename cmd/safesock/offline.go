@@ -3,7 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/safesock/safesock/host"
 	"github.com/safesock/safesock/policy"
 	"github.com/safesock/safesock/proxy"
 	"github.com/safesock/safesock/rewrite"
@@ -56,7 +57,7 @@ func (a *answer) itself(p *policy.Policy, o *offline) policy.Decision {
 	return p.Decide(&policy.Call{
 		Endpoint: a.endpoint(), Method: a.match.Method, Path: a.match.Path, Version: a.match.Version, Known: a.match.Known,
 		Container: a.result.Container, Compose: a.result.Compose,
-		Client: o.client, Time: o.time, Interface: o.interfaces,
+		Client: o.client, Time: o.time, Interface: o.Addresses,
 	}, policy.API{})
 }
 
@@ -72,20 +73,24 @@ func (a *answer) placeOf(o rewrite.Outcome) *place {
 	return &found
 }
 
-// offline answers for the Engine and the host where there is neither.
-type offline struct {
-	engine     map[string][]byte // answers of the Engine by path, as in "/images/web:1/json"
-	image      []byte            // answer for every image, nil if none is known
-	client     policy.Client
-	time       time.Time
-	path       func(path string) (resolved string, exists bool)
-	interfaces func(name string) ([]netip.Addr, error)
-
-	unknown []string // what Apply asked for and engine has not
+// machine is the host of a world.
+type machine interface {
+	Resolve(path string) (resolved string, exists bool, err error)
+	HasInterface(name string) (bool, error)
+	Addresses(name string) ([]netip.Addr, error)
+	HasForeignPorts(bridge string) (bool, error)
 }
 
-// examplePort stands for the free port that safesock would find.
-const examplePort = 32768
+// offline is a world without an Engine, on this host or on one of a test case.
+type offline struct {
+	machine
+	engine map[string][]byte // answers of the Engine by path, as in "/images/web:1/json"
+	image  []byte            // answer for every image, nil if none is known
+	client policy.Client
+	time   time.Time
+
+	unknown []string // what was asked for and engine has not
+}
 
 // apply decides a request as serve would.
 func (o *offline) apply(p *policy.Policy, r request) (answer, error) {
@@ -97,30 +102,16 @@ func (o *offline) apply(p *policy.Policy, r request) (answer, error) {
 	if got.match, err = rewrite.Route(r.Method, target); err != nil {
 		return got.refused(err)
 	}
-	call := rewrite.Call{
-		Match:     got.match,
-		URL:       target,
-		Body:      r.Body,
-		Client:    o.client,
-		Time:      o.time,
-		Interface: o.interfaces,
-		Upstream:  "/run/docker.sock",
-		Listen:    "/run/safesock/docker.sock",
-		Answers:   map[rewrite.Question]rewrite.Answer{},
-	}
-	for {
-		got.result, err = rewrite.Apply(p, call)
-		if len(got.result.Ask) == 0 {
-			return got.refused(err)
-		}
-		before := len(call.Answers)
-		for _, question := range got.result.Ask {
-			call.Answers[question] = o.answer(question)
-		}
-		if len(call.Answers) == before {
-			return answer{}, fmt.Errorf("%s %s: the same question is asked twice: %v", r.Method, r.Target, got.result.Ask)
-		}
-	}
+	got.result, err = rewrite.Apply(p, rewrite.Call{
+		Match:    got.match,
+		URL:      target,
+		Body:     r.Body,
+		Client:   o.client,
+		Time:     o.time,
+		Upstream: "/run/docker.sock",
+		Listen:   "/run/safesock/docker.sock",
+	}, o)
+	return got.refused(err)
 }
 
 // refused fills in the refusal that err is, if it is one.
@@ -132,66 +123,45 @@ func (a answer) refused(err error) (answer, error) {
 	return a, err
 }
 
-func (o *offline) answer(q rewrite.Question) rewrite.Answer {
-	switch q.About {
-	case rewrite.AboutEngine:
-		path, _, _ := strings.Cut(q.Name, "?")
-		if body, ok := o.engine[path]; ok {
-			return rewrite.Answer{Status: 200, Body: body, Docker: true, Exists: true}
-		}
-		if o.image != nil && strings.HasPrefix(path, "/images/") {
-			return rewrite.Answer{Status: 200, Body: o.image, Exists: true}
-		}
-		if !slices.Contains(o.unknown, path) {
-			o.unknown = append(o.unknown, path)
-		}
-		if path == "/version" {
-			return rewrite.Answer{Status: 200, Body: oldest, Exists: true}
-		}
-		return rewrite.Answer{Status: 404, Body: []byte(`{"message":"not known here"}`)}
-	case rewrite.AboutPath:
-		path, exists := o.path(q.Name)
-		return rewrite.Answer{Path: path, Exists: exists}
-	case rewrite.AboutBridge:
-		return rewrite.Answer{}
-	case rewrite.AboutInterface:
-		addresses, err := o.interfaces(q.Name)
-		return rewrite.Answer{Exists: err == nil && len(addresses) > 0}
-	case rewrite.AboutPort:
-		return rewrite.Answer{Port: examplePort, Exists: true}
+// Engine answers what is known of the Engine.
+func (o *offline) Engine(target string) (rewrite.Answer, error) {
+	path, _, _ := strings.Cut(target, "?")
+	if body, ok := o.engine[path]; ok {
+		return rewrite.Answer{Status: http.StatusOK, Body: body, Docker: true}, nil
 	}
-	return rewrite.Answer{Err: fmt.Sprintf("%s is a question that only an Engine can answer", q.About)}
+	if o.image != nil && strings.HasPrefix(path, "/images/") {
+		return rewrite.Answer{Status: http.StatusOK, Body: o.image}, nil
+	}
+	if !slices.Contains(o.unknown, path) {
+		o.unknown = append(o.unknown, path)
+	}
+	if path == "/version" {
+		return rewrite.Answer{Status: http.StatusOK, Body: oldest}, nil
+	}
+	return rewrite.Answer{Status: http.StatusNotFound, Body: []byte(`{"message":"not known here"}`)}, nil
 }
 
 // oldest is the version of an Engine that is not known: it is taken for one
 // without the firewall and the checks of later ones.
 var oldest = []byte(`{"Version":"0","ApiVersion":"0","Components":[]}`)
 
-// hostPath resolves a path on this host.
-func hostPath(path string) (string, bool) {
-	_, err := os.Stat(path)
-	return resolve(path), err == nil
+// examplePort stands for the free port that safesock would find.
+const examplePort = 32768
+
+// FreePort opens none.
+func (o *offline) FreePort(string, []netip.Addr, int, int, func(int) bool) (int, error) {
+	return examplePort, nil
 }
 
-// hostInterface gives the addresses of an interface of this host.
-func hostInterface(name string) ([]netip.Addr, error) {
-	found, err := net.InterfaceByName(name)
-	if err != nil {
-		return nil, err
+// thisHost is the host that the command runs on. A path that it may not look at
+// is taken as it is written.
+type thisHost struct{ host.Machine }
+
+func (h thisHost) Resolve(path string) (resolved string, exists bool, err error) {
+	if resolved, exists, err = h.Machine.Resolve(path); err != nil {
+		return path, true, nil
 	}
-	listed, err := found.Addrs()
-	if err != nil {
-		return nil, err
-	}
-	var addresses []netip.Addr
-	for _, each := range listed {
-		prefix, err := netip.ParsePrefix(each.String())
-		if err != nil {
-			return nil, err
-		}
-		addresses = append(addresses, prefix.Addr().Unmap())
-	}
-	return addresses, nil
+	return resolved, exists, nil
 }
 
 // clientNamed is a client of the user with this name, or of the one who runs

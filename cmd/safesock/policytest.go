@@ -238,25 +238,43 @@ func (c *testCase) world() (*offline, error) {
 	if links == nil {
 		links = usualLinks
 	}
-	addresses := map[string][]netip.Addr{}
+	made := madeHost{addresses: map[string][]netip.Addr{}, links: links}
 	for name, texts := range interfaces {
 		for _, text := range texts {
 			address, err := netip.ParseAddr(text)
 			if err != nil {
 				return nil, fmt.Errorf("interfaces: %w", err)
 			}
-			addresses[name] = append(addresses[name], address)
+			made.addresses[name] = append(made.addresses[name], address)
 		}
 	}
-	world.interfaces = func(name string) ([]netip.Addr, error) {
-		if found, ok := addresses[name]; ok {
-			return found, nil
-		}
-		return nil, fmt.Errorf("no interface %q", name)
-	}
-	world.path = func(path string) (string, bool) { return followLinks(path, links), true }
+	world.machine = made
 	return world, nil
 }
+
+// madeHost is the host of a test case. It has all paths.
+type madeHost struct {
+	addresses map[string][]netip.Addr
+	links     map[string]string
+}
+
+func (h madeHost) Resolve(path string) (resolved string, exists bool, err error) {
+	return followLinks(path, h.links), true, nil
+}
+
+func (h madeHost) HasInterface(name string) (bool, error) {
+	_, found := h.addresses[name]
+	return found, nil
+}
+
+func (h madeHost) Addresses(name string) ([]netip.Addr, error) {
+	if found, ok := h.addresses[name]; ok {
+		return found, nil
+	}
+	return nil, fmt.Errorf("no interface %q", name)
+}
+
+func (h madeHost) HasForeignPorts(string) (bool, error) { return false, nil }
 
 // followLinks resolves a path by a table of symbolic links.
 func followLinks(path string, links map[string]string) string {

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safesock/safesock/host"
 )
 
 const upstreamHelp = `The Engine is the one that --upstream names, or else that of DOCKER_HOST, or
@@ -109,32 +111,13 @@ func sameAsAny(path string, others []string) bool {
 	return false
 }
 
-// same tells whether two paths lead to one place, which need not exist yet.
+// same reports whether two paths lead to one place, which need not exist yet.
 func same(a, b string) bool {
-	if resolve(a) == resolve(b) {
+	one, _, _ := thisHost{}.Resolve(a)
+	other, _, _ := thisHost{}.Resolve(b)
+	if one == other {
 		return true
 	}
-	statA, errA := os.Stat(a)
-	statB, errB := os.Stat(b)
-	return errA == nil && errB == nil && os.SameFile(statA, statB)
-}
-
-// resolve follows the symbolic links of a path as far as it exists, dangling
-// ones included.
-func resolve(path string) string { return follow(path, 40) }
-
-func follow(path string, links int) string {
-	if real, err := filepath.EvalSymlinks(path); err == nil || path == filepath.Dir(path) {
-		return real
-	}
-	dir := follow(filepath.Dir(path), links)
-	path = filepath.Join(dir, filepath.Base(path))
-	target, err := os.Readlink(path)
-	if err != nil || links == 0 {
-		return path
-	}
-	if !filepath.IsAbs(target) {
-		target = filepath.Join(dir, target)
-	}
-	return follow(target, links-1)
+	is, err := host.SameFile(a, b)
+	return err == nil && is
 }

@@ -1,18 +1,16 @@
-package proxy
+package host
 
 import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/safesock/safesock/rewrite"
 )
 
 func TestAFreePortIsFreeOnEveryAddressAndNotGivenTwice(t *testing.T) {
@@ -22,20 +20,25 @@ func TestAFreePortIsFreeOnEveryAddressAndNotGivenTwice(t *testing.T) {
 	}
 	defer busy.Close()
 	port := busy.Addr().(*net.TCPAddr).Port
-	pair := fmt.Sprintf("%d-%d", port, port+1)
-	if got, err := freePort("tcp 127.0.0.1 127.0.0.2 "+pair, nil); err != nil || got != port+1 {
+	one, two := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")
+	none := func(int) bool { return false }
+	if got, err := (Machine{}).FreePort("tcp", []netip.Addr{one, two}, port, port+1, none); err != nil || got != port+1 {
 		t.Errorf("got %d (%v) want %d", got, err, port+1)
 	}
-	known := map[rewrite.Question]rewrite.Answer{{About: rewrite.AboutPort, Name: "tcp 127.0.0.1 " + pair}: {Port: port}}
-	if got, err := freePort("tcp 127.0.0.1 "+pair+" #2", known); err != nil || got != port+1 {
+	given := func(p int) bool { return p == port }
+	if got, err := (Machine{}).FreePort("tcp", []netip.Addr{one}, port, port+1, given); err != nil || got != port+1 {
 		t.Errorf("got %d (%v) want %d", got, err, port+1)
 	}
-	if got, err := freePort(fmt.Sprintf("tcp 127.0.0.2 %d-%d", port, port), nil); err == nil {
+	if got, err := (Machine{}).FreePort("tcp", []netip.Addr{two}, port, port, none); err == nil {
 		t.Errorf("got %d, which is taken", got)
 	}
-	for _, name := range []string{"udp 0.0.0.0 ::", "tcp 127.0.0.1 ::1", "sctp 127.0.0.1"} {
-		if got, err := freePort(name, nil); err != nil || got == 0 {
-			t.Errorf("%s: got %d (%v)", name, got, err)
+	for protocol, addrs := range map[string][]netip.Addr{
+		"udp":  {netip.IPv4Unspecified(), netip.IPv6Unspecified()},
+		"tcp":  {one, netip.IPv6Loopback()},
+		"sctp": {one},
+	} {
+		if got, err := (Machine{}).FreePort(protocol, addrs, 0, 0, none); err != nil || got == 0 {
+			t.Errorf("%s %v: got %d (%v)", protocol, addrs, got, err)
 		}
 	}
 }
@@ -58,18 +61,18 @@ func TestPathsAreResolvedAsFarAsTheyExist(t *testing.T) {
 	for path, want := range map[string]string{
 		"/proc/self/root" + dir:      process + "/root" + dir + " true",
 		dir + "/root/nowhere":        process + "/root/nowhere false",
-		"/proc/self/cwd/lookup.go":   process + "/cwd/lookup.go true",
+		"/proc/self/cwd/paths.go":    process + "/cwd/paths.go true",
 		"/proc/mounts":               process + "/mounts true",
 		dir + "/link/./link/../link": dir + " true",
 		dir + "/link/new/./er":       dir + "/new/er false",
 		"/":                          "/ true",
 	} {
-		got, exists, err := resolve(path)
+		got, exists, err := (Machine{}).Resolve(path)
 		if fmt.Sprint(got, " ", exists) != want || err != nil {
 			t.Errorf("%s: got %s %t (%v) want %s", path, got, exists, err, want)
 		}
 	}
-	if got, _, err := resolve(dir + "/loop"); !errors.Is(err, unix.ELOOP) {
+	if got, _, err := (Machine{}).Resolve(dir + "/loop"); !errors.Is(err, unix.ELOOP) {
 		t.Errorf("got %s (%v), want %v", got, err, unix.ELOOP)
 	}
 }
@@ -86,18 +89,16 @@ func TestWhatCannotBeLookedUpIsAnError(t *testing.T) {
 	}
 	process := fmt.Sprintf("/proc/%d/root", os.Getpid())
 	long := strings.Repeat("x", 256)
-	s := &Server{}
-	for q, want := range map[rewrite.Question]string{
-		{About: rewrite.AboutPath, Name: process + dir + "/loop"}: "stat " + process + dir + "/loop: too many levels of symbolic links",
-		{About: rewrite.AboutPath, Name: "/" + long}:              "lstat /" + long + ": file name too long",
+	for path, want := range map[string]string{
+		process + dir + "/loop": "stat " + process + dir + "/loop: too many levels of symbolic links",
+		"/" + long:              "lstat /" + long + ": file name too long",
 	} {
-		if got := s.answer(q, nil); got.Err != want {
-			t.Errorf("%s %s: got %+v\nwant the error %s", q.About, q.Name, got, want)
+		if _, _, err := (Machine{}).Resolve(path); fmt.Sprint(err) != want {
+			t.Errorf("%s: got %v want %s", path, err, want)
 		}
 	}
-	s.guarded = dir + "/loop"
-	if got, want := s.answer(rewrite.Question{About: rewrite.AboutPath, Name: dir}, nil).Err, "stat "+dir+"/loop: too many levels of symbolic links"; got != want {
-		t.Errorf("the guarded socket: got %q want %q", got, want)
+	if same, err := SameFile(dir, dir+"/loop"); same || fmt.Sprint(err) != "stat "+dir+"/loop: too many levels of symbolic links" {
+		t.Errorf("the same file: got %t (%v)", same, err)
 	}
 	if got, err := entersProcess(dir+"/gone", "elsewhere"); err == nil || got {
 		t.Errorf("the kind of a file system: got %t (%v)", got, err)
@@ -113,17 +114,19 @@ func TestWhatCannotBeLookedUpIsAnError(t *testing.T) {
 }
 
 func TestWhatIsNotThereIsNotThere(t *testing.T) {
-	s := &Server{guarded: "/nowhere/docker.sock"}
-	for q, want := range map[rewrite.Question]rewrite.Answer{
-		{About: rewrite.AboutPath, Name: "/nowhere/else"}: {Path: "/nowhere/else"},
-		{About: rewrite.AboutPath, Name: "/"}:             {Path: "/", Exists: true},
-		{About: rewrite.AboutInterface, Name: "nowhere"}:  {},
-		{About: rewrite.AboutInterface, Name: "lo"}:       {Exists: true},
-		{About: rewrite.AboutBridge, Name: "nowhere"}:     {},
-		{About: rewrite.AboutBridge, Name: "lo"}:          {},
-	} {
-		if got := s.answer(q, nil); !reflect.DeepEqual(got, want) {
-			t.Errorf("%s %s: got %+v want %+v", q.About, q.Name, got, want)
+	var m Machine
+	if resolved, exists, err := m.Resolve("/nowhere/else"); resolved != "/nowhere/else" || exists || err != nil {
+		t.Errorf("a path: got %s %t (%v)", resolved, exists, err)
+	}
+	if same, err := SameFile("/", "/nowhere/docker.sock"); same || err != nil {
+		t.Errorf("a file: got %t (%v)", same, err)
+	}
+	for name, want := range map[string]bool{"nowhere": false, "lo": true} {
+		if got, err := m.HasInterface(name); got != want || err != nil {
+			t.Errorf("the interface %s: got %t (%v) want %t", name, got, err, want)
+		}
+		if got, err := m.HasForeignPorts(name); got || err != nil {
+			t.Errorf("the bridge %s: got %t (%v)", name, got, err)
 		}
 	}
 }

@@ -1,0 +1,97 @@
+package host
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// SameFile reports whether two paths lead to one file, as hard links do, and the
+// root of a process. What is not there is no file.
+func SameFile(a, b string) (bool, error) {
+	one, err := os.Stat(a)
+	if err == nil {
+		var other fs.FileInfo
+		other, err = os.Stat(b)
+		if err == nil {
+			return os.SameFile(one, other), nil
+		}
+	}
+	return false, unlessMissing(err)
+}
+
+// unlessMissing is the error of a look-up, nil if it is that there is no such
+// thing.
+func unlessMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// maxLinks is how many symbolic links of one path are followed: as many as the
+// kernel would.
+const maxLinks = 40
+
+// Resolve follows the symbolic links of an absolute path. What does not exist
+// yet is kept as it is written, below the last folder that does. So is what
+// lies behind a link of /proc that leads into a process: the kernel does not
+// follow that by its text, and looks for what comes next in another root.
+func (Machine) Resolve(path string) (resolved string, exists bool, err error) {
+	done, rest := "/", filepath.Clean(path)
+	for links := 0; ; {
+		next, behind, _ := strings.Cut(strings.TrimLeft(rest, "/"), "/")
+		if next == "" {
+			return done, true, nil
+		}
+		at := filepath.Join(done, next)
+		info, err := os.Lstat(at)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return filepath.Join(at, behind), false, nil
+		case err != nil:
+			return "", false, err
+		case info.Mode().Type() != fs.ModeSymlink:
+			done, rest = at, behind
+			continue
+		}
+		target, err := os.Readlink(at)
+		if err != nil {
+			return "", false, err
+		}
+		enters, err := entersProcess(done, target)
+		if err != nil {
+			return "", false, err
+		}
+		if enters {
+			at = filepath.Join(at, behind)
+			_, err := os.Stat(at)
+			return at, err == nil, unlessMissing(err)
+		}
+		if links++; links > maxLinks {
+			return "", false, &fs.PathError{Op: "resolve", Path: path, Err: unix.ELOOP}
+		}
+		if filepath.IsAbs(target) {
+			done = "/"
+		}
+		rest = target + "/" + behind
+	}
+}
+
+// entersProcess reports whether a link in a folder is one of /proc/PID/root, cwd,
+// exe, fd and the like, whose target only looks like a path. The others of
+// /proc, as self and mounts, have a relative one.
+func entersProcess(folder, target string) (bool, error) {
+	var system unix.Statfs_t
+	if err := unix.Statfs(folder, &system); err != nil {
+		return false, &fs.PathError{Op: "statfs", Path: folder, Err: err}
+	}
+	return system.Type == unix.PROC_SUPER_MAGIC && !ordinaryProcLink.MatchString(target), nil
+}
+
+var ordinaryProcLink = regexp.MustCompile(`^(self|[0-9]+)(/[a-z0-9]+)*$`)
