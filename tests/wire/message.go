@@ -159,7 +159,7 @@ const rawStream = "application/vnd.docker.raw-stream"
 func (m *maker) rawAnswer(c call) message {
 	start, fields := "HTTP/1.1 101 UPGRADED\r\n", []string{"Connection: Upgrade", "Upgrade: tcp", m.field()}
 	if c.kind == hijacks && m.oneIn(2) {
-		start, fields = "HTTP/1.1 200 OK\r\n", []string{"Content-Type: " + rawStream, m.field()}
+		start, fields = "HTTP/1.1 200 OK\r\n", []string{"Content-Type: " + m.either(rawStream, "application/vnd.docker.multiplexed-stream"), m.field()}
 	}
 	a := m.message(start, fields, unframed, nil, true)
 	a.text = start[len("HTTP/1.1 "):][:3] + ", raw"
