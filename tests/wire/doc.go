@@ -8,7 +8,7 @@
 // heads included, with what the other was to say. Nothing is slow but by the
 // plan's own pauses, so what takes longer than patience hangs.
 //
-//	go test ./tests/wire                           5000 conversations that were not played before
+//	go test -count 1 ./tests/wire                  5000 conversations that were not played before
 //	go test ./tests/wire -conversations 300000     more of them
 //	go test ./tests/wire -seed 1234                the one that a failure names
 //	go test ./tests/wire -seed 1234 -count 100     the same, for what depends on timing
