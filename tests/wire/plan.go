@@ -141,14 +141,14 @@ func (m *maker) allow(until int) {
 }
 
 // say has a party say b once it has heard so much, in one write or in several
-// that are cut anywhere, more often at the marks.
+// that are cut anywhere, most often at the marks and at the end, or next to them.
 func (m *maker) say(by party, after int, b []byte, marks ...int) {
 	cuts := []int{len(b)}
 	switch m.IntN(8) {
 	case 0, 1:
-		for _, mark := range marks {
+		for _, mark := range append(marks, len(b)) {
 			if m.oneIn(2) {
-				cuts = append(cuts, mark)
+				cuts = append(cuts, mark+m.oneOf(-1, 0, 0, 1))
 			}
 		}
 	case 2, 3:
