@@ -41,9 +41,11 @@ bench: build
 	tests/bench/setup.sh
 	go run ./tests/bench $(if $(PROFILE),-profile $(PROFILE))
 
-# Nine minutes of everything at once, and nothing may be left behind.
+# Nine minutes of everything at once, and nothing may be left behind; and as
+# many minutes of random conversations.
 soak: build
 	go run ./tests/bench -soak -for 9m
+	go test ./tests/wire -conversations 300000 -timeout 60m
 
 clean:
 	rm -rf safesock build

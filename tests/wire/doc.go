@@ -8,14 +8,13 @@
 // heads included, with what the other was to say. Nothing is slow but by the
 // plan's own pauses, so what takes longer than patience hangs.
 //
-//	go test ./tests/wire                           5000 conversations that were never played before
+//	go test -count 1 ./tests/wire                  5000 conversations that were not played before
 //	go test ./tests/wire -conversations 300000     more of them
-//	go test ./tests/wire -seed 1234                that one, as a failure names it
-//	go test ./tests/wire -seed 1234 -count 100     for what depends on timing as well
-//	go test ./tests/wire -seed 1234 -show          only its plan
+//	go test ./tests/wire -seed 1234                the one that a failure names
+//	go test ./tests/wire -seed 1234 -count 100     the same, for what depends on timing
 //
 // A failure prints the plan: what each exchange is, then each move of both
 // parties in an order in which they could happen. Numbers count the bytes of a
 // party from the beginning of the connection. A move waits for nothing but
-// what it says.
+// what it says. A plan that fails without safesock as well is wrong itself.
 package wire

@@ -57,13 +57,13 @@ const (
 )
 
 func (o order) String() string {
-	return [...]string{"after it", "before it has ended", "at the same time", "and leaves the rest"}[o]
+	return [...]string{"after it", "before its end", "at the same time", "without its rest"}[o]
 }
 
 func (t *talk) String() string {
 	var b strings.Builder
 	for i, s := range t.streams {
-		fmt.Fprintf(&b, "%3d. %s %s, %v: %v %d, %v\n", i, s.method, s.target, s.request, s.order, s.status, s.answer)
+		fmt.Fprintf(&b, "%3d. %s %s, %v; answered %v by %d, %v\n", i, s.method, s.target, s.request, s.order, s.status, s.answer)
 	}
 	return b.String()
 }

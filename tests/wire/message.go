@@ -104,7 +104,9 @@ func (m *maker) request(c call) message {
 }
 
 // answer makes an answer to a call, which does not make a raw stream of the
-// connection. Only the last one may last until the Engine's end.
+// connection. Only the last one may last until the Engine's end; one to a call
+// that could be upgraded may not, since safesock does not hear the client's end
+// before it knows what the client's next bytes are.
 func (m *maker) answer(c call, last bool) message {
 	status := m.oneOf(200, 200, 200, 201, 204, 304, 404, 500)
 	how, body := m.anyFraming(), m.body()
@@ -159,7 +161,7 @@ const rawStream = "application/vnd.docker.raw-stream"
 func (m *maker) rawAnswer(c call) message {
 	start, fields := "HTTP/1.1 101 UPGRADED\r\n", []string{"Connection: Upgrade", "Upgrade: tcp", m.field()}
 	if c.kind == hijacks && m.oneIn(2) {
-		start, fields = "HTTP/1.1 200 OK\r\n", []string{"Content-Type: " + rawStream, m.field()}
+		start, fields = "HTTP/1.1 200 OK\r\n", []string{"Content-Type: " + m.either(rawStream, "application/vnd.docker.multiplexed-stream"), m.field()}
 	}
 	a := m.message(start, fields, unframed, nil, true)
 	a.text = start[len("HTTP/1.1 "):][:3] + ", raw"
@@ -168,74 +170,76 @@ func (m *maker) rawAnswer(c call) message {
 
 // message puts a message together. Only an Engine's chunks have extensions.
 func (m *maker) message(start string, fields []string, how framing, body []byte, extensions bool) message {
-	text := fmt.Sprintf(", %d bytes", len(body))
-	var marks []int
 	switch how {
-	case unframed:
-		if len(body) == 0 {
-			text = ""
-		}
 	case bySize:
 		fields = append(fields, fmt.Sprintf("%s: %d", m.either("Content-Length", "content-length"), len(body)))
-		text += " by size"
 	case byChunks:
 		fields = append(fields, m.either("Transfer-Encoding: chunked", "transfer-encoding: Chunked"))
-		var sizes []int
-		body, sizes, marks = m.chunked(body, extensions)
-		text += fmt.Sprintf(" by %d chunks of %d…", len(sizes), sizes[:min(len(sizes), 6)])
 	}
 	m.Shuffle(len(fields), func(i, j int) { fields[i], fields[j] = fields[j], fields[i] })
-	head := start + strings.Join(fields, "\r\n") + "\r\n\r\n"
-	for i := range marks {
-		marks[i] += len(head)
+	var a message
+	a.add(start + strings.Join(fields, "\r\n") + "\r\n\r\n")
+	a.head = len(a.bytes)
+	if how != unframed || len(body) > 0 {
+		a.text = fmt.Sprintf(", %d bytes", len(body))
 	}
-	return message{
-		bytes: append([]byte(head), body...),
-		head:  len(head),
-		marks: append([]int{len(head)}, marks...),
-		text:  text,
+	switch how {
+	case unframed:
+		a.bytes = append(a.bytes, body...)
+	case bySize:
+		a.bytes = append(a.bytes, body...)
+		a.text += " by size"
+	case byChunks:
+		sizes := m.chunks(&a, body, extensions)
+		a.text += fmt.Sprintf(" by %d chunks of %d…", len(sizes), sizes[:min(len(sizes), 6)])
 	}
+	return a
 }
 
-// chunked cuts a body into chunks, and gives where each line and chunk ends.
-func (m *maker) chunked(body []byte, extensions bool) (out []byte, sizes, marks []int) {
+// chunks adds a body by chunks of the sizes that it returns.
+func (m *maker) chunks(a *message, body []byte, extensions bool) (sizes []int) {
 	extension := func() string {
 		if extensions && m.oneIn(6) {
 			return m.either(";a=b", ` ; name="a value;"`)
 		}
 		return ""
 	}
-	add := func(s string) {
-		out = append(out, s...)
-		marks = append(marks, len(out))
-	}
 	for len(body) > 0 {
 		n := min(1+m.size(), len(body))
 		sizes = append(sizes, n)
-		add(fmt.Sprintf(m.either("%x", "%06X"), n) + extension() + "\r\n")
-		add(string(body[:n]))
-		add("\r\n")
+		a.add(fmt.Sprintf(m.either("%x", "%06X"), n) + extension() + "\r\n")
+		a.bytes = append(a.bytes, body[:n]...)
+		a.mark()
+		a.add("\r\n")
 		body = body[n:]
 	}
-	add(m.either("0", "000") + extension() + "\r\n")
+	a.add(m.either("0", "000") + extension() + "\r\n")
 	for range m.oneOf(0, 0, 1, 2) {
-		add("X-Sum: " + m.letters(m.IntN(40)) + "\r\n")
+		a.add("X-Sum: " + m.letters(m.IntN(40)) + "\r\n")
 	}
-	add("\r\n")
-	return out, sizes, marks
+	a.add("\r\n")
+	return sizes
 }
+
+// add adds text, and a mark behind it.
+func (a *message) add(text string) {
+	a.bytes = append(a.bytes, text...)
+	a.mark()
+}
+
+func (a *message) mark() { a.marks = append(a.marks, len(a.bytes)) }
 
 // size is a number of bytes: few, or near what safesock's buffers and splices
 // are a multiple of, or any, or many.
 func (m *maker) size() int {
-	switch n := m.IntN(60); {
+	switch n := m.IntN(150); {
 	case n == 0:
 		return m.IntN(1500 << 10)
-	case n < 6:
+	case n < 5:
 		return m.IntN(130 << 10)
-	case n < 20:
-		return (1+m.IntN(4))<<14 + m.IntN(9) - 4
 	case n < 35:
+		return (1+m.IntN(4))<<14 + m.IntN(9) - 4
+	case n < 75:
 		return m.IntN(24 << 10)
 	default:
 		return m.IntN(40)

@@ -41,7 +41,7 @@ func (p *plan) play(w *world) error {
 		case call := <-called:
 			e.begin(call.Conn, call)
 		case <-time.After(patience):
-			return c.hangUpOn(errors.New("nobody calls the Engine"))
+			return c.hangUpOn(fmt.Errorf("nobody calls the Engine: %w", os.ErrDeadlineExceeded))
 		}
 		both.Go(func() error { return e.hangUpOn(e.listen()) })
 		return e.hangUpOn(e.speak())
@@ -102,7 +102,7 @@ func (s *speaker) hangUpOn(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over == nil {
-		s.over = err
+		s.over = net.ErrClosed
 	}
 	s.news.Broadcast()
 	return fmt.Errorf("%s: %w", s.by, err)
@@ -178,7 +178,7 @@ func (s *speaker) listen() error {
 		allowed := s.hear(n, err)
 		switch {
 		case at > allowed:
-			return fmt.Errorf("hears %d bytes before the answer is out that lets through more than %d", at, allowed)
+			return fmt.Errorf("hears %d bytes before the answer has gone out that lets through more than %d", at, allowed)
 		case err != nil && !s.isEnd(err), err != nil && whole && at < len(want):
 			return fmt.Errorf("hears %d of %d bytes: %w", at, len(want), err)
 		case err != nil:

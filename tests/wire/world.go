@@ -183,11 +183,10 @@ func (p *peeked) Read(b []byte) (int, error) { return p.in.Read(b) }
 // host gives the Host in the second line, which is left to be read.
 func (p *peeked) host() (string, error) {
 	for n := 1; ; n = p.in.Buffered() + 1 {
-		b, err := p.in.Peek(n)
-		if err != nil {
+		if _, err := p.in.Peek(n); err != nil {
 			return "", err
 		}
-		b, _ = p.in.Peek(p.in.Buffered())
+		b, _ := p.in.Peek(p.in.Buffered())
 		if lines := bytes.SplitN(b, []byte("\r\n"), 3); len(lines) == 3 {
 			host, _ := bytes.CutPrefix(lines[1], []byte("Host: "))
 			return string(host), nil
