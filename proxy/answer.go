@@ -148,11 +148,12 @@ func becomesRaw(h head, q question) bool {
 // rawAnswers moves what the Engine sends once the connection is a raw stream.
 func (c *connection) rawAnswers() error {
 	err := moveAll(c.client, c.engine)
-	if err != nil || c.engine.gone() {
+	if err != nil {
 		c.client.Close()
 		return err
 	}
-	return c.client.CloseWrite()
+	c.engineEnded()
+	return nil
 }
 
 var errSwitched = errors.New("it switches protocols where no call may")

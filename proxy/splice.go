@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"io"
 
 	"golang.org/x/sys/unix"
@@ -87,7 +88,9 @@ func (s *splicer) take(limit int64) (n int64, err error) {
 	if pipeless {
 		return s.copy(limit)
 	}
-	s.held += n
+	if s.held += n; n == 0 { // what came before the end goes on
+		err = errors.Join(err, s.flush())
+	}
 	return n, err
 }
 
@@ -127,6 +130,9 @@ func (s *splicer) peek(b []byte) (n int, err error) {
 		n, _, err = unix.Recvfrom(fd, b, unix.MSG_PEEK|unix.MSG_DONTWAIT)
 		return err
 	})
+	if n == 0 {
+		err = errors.Join(err, s.flush())
+	}
 	return n, err
 }
 

@@ -153,7 +153,7 @@ func (s *stream) message(h head, how framing, limit int64) (n int, body []byte, 
 		}
 		return n + int(h.length), s.pending[n : n+int(h.length)], nil
 	case byChunks:
-		for c := (chunks{}); !c.done(); {
+		for c := (chunks{extensions: h.status != 0}); !c.done(); {
 			if err := s.await(n + 1); err != nil {
 				return 0, nil, err
 			}
@@ -171,14 +171,6 @@ func (s *stream) message(h head, how framing, limit int64) (n int, body []byte, 
 }
 
 var errTooLong = errors.New("the body is too long")
-
-// gone tells whether the other side has closed its socket, rather than only
-// its half of the stream.
-func (s *stream) gone() bool {
-	gone := true
-	err := s.raw.Control(func(fd uintptr) { gone = hungUp(fd) })
-	return err != nil || gone
-}
 
 // awaitGone waits until the other side has closed its socket, or this side has.
 func (s *stream) awaitGone() {

@@ -1,0 +1,79 @@
+package proxy
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+)
+
+// An Engine can end its half of a stream and keep its socket open. When it
+// closes that, too, a client that still writes must hear of it.
+func TestAnEngineThatEndsItsHalfOfAStreamAndThenLeavesClosesTheClient(t *testing.T) {
+	ended := make(chan struct{})
+	w := newWorld(t, func(e *peerEnd) {
+		e.expect(execStart)
+		e.send(switched + "all output")
+		e.closeWrite()
+		<-ended
+	})
+	c := w.dial()
+	c.send(execStart)
+	c.expect(switched + "all output")
+	c.expectEnd()
+	close(ended)
+	for { // until the socket is closed for writing too
+		if _, err := c.Write([]byte("x")); err != nil {
+			break
+		}
+	}
+	w.awaitConnections(0)
+}
+
+// Whatever came of an answer goes to the client before the end does.
+func TestAnAnswerThatBreaksOffArrivesAsFarAsItCame(t *testing.T) {
+	long := strings.Repeat("z", 100<<10)
+	for name, answer := range map[string]string{
+		"within a length":       "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + long,
+		"within a chunk":        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nf4240\r\n" + long,
+		"between two chunks":    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n19000\r\n" + long + "\r\n",
+		"within a chunk's size": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n19000\r\n" + long + "\r\n19",
+	} {
+		t.Run(name, func(t *testing.T) {
+			head := answer[:strings.Index(answer, "\r\n\r\n")+4]
+			hasHead := make(chan struct{})
+			w := newWorld(t, func(e *peerEnd) {
+				e.expect(ping)
+				e.send(head)
+				<-hasHead
+				e.send(answer[len(head):])
+			})
+			c := w.dial()
+			c.send(ping)
+			c.expect(head)
+			close(hasHead)
+			got, err := io.ReadAll(c.in)
+			if string(got) != answer[len(head):] || err != nil {
+				t.Errorf("got %d bytes (%v) want %d", len(got), err, len(answer)-len(head))
+			}
+		})
+	}
+}
+
+// The answer of a call that can be told of something is read whole first.
+func TestAnAnswerThatCanBeToldOfSomethingMayHaveChunkExtensions(t *testing.T) {
+	const body = `{"Image":"web:1"}`
+	request := fmt.Sprintf("POST /containers/create HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	const answer = "HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n9;a=\"b\"\r\n{\"Id\":1}\n\r\n0\r\n\r\n"
+	w := newWorld(t, func(e *peerEnd) {
+		for range 2 {
+			e.expect(request)
+			e.send(answer)
+		}
+	})
+	c := w.dial()
+	for range 2 {
+		c.send(request)
+		c.expect(answer)
+	}
+}
