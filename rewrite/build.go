@@ -3,7 +3,6 @@ package rewrite
 import (
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -15,7 +14,7 @@ import (
 // not read: what a Dockerfile runs stays within that, but for Podman's, which
 // runs builds on the host's network if it is not told otherwise, and each RUN
 // that asks for it in any case.
-func build(c *call) {
+func build(c *reading) {
 	c.buildNetwork(c.query("networkmode"))
 	if c.podman() {
 		c.claim(policy.Network{Mode: "host", Name: "host", Driver: "host"}, jsonedit.Value{})
@@ -42,7 +41,7 @@ func build(c *call) {
 // buildNetwork claims the network of a build's containers. Each of them looks
 // for the one that it joins by name, so that this must exist and is named by
 // its id.
-func (c *call) buildNetwork(mode string) {
+func (c *reading) buildNetwork(mode string) {
 	before := len(c.claims)
 	if name, found := strings.CutPrefix(mode, "container:"); found {
 		x := c.inspect(name)
@@ -59,27 +58,8 @@ func (c *call) buildNetwork(mode string) {
 	}
 }
 
-// pinParameter puts a text in the place of a parameter's in the query. The rest
-// of the target stays as it came.
-func (c *call) pinParameter(name, text string) {
-	if c.query(name) == text {
-		return
-	}
-	c.then = append(c.then, func() {
-		path, query, _ := strings.Cut(c.sent, "?")
-		all := strings.Split(query, "&")
-		for i, pair := range all {
-			key, _, _ := strings.Cut(pair, "=")
-			if key, err := url.QueryUnescape(key); err == nil && strings.EqualFold(key, name) {
-				all[i] = url.QueryEscape(key) + "=" + url.QueryEscape(text)
-			}
-		}
-		c.sent = path + "?" + strings.Join(all, "&")
-	})
-}
-
 // podmanBuild claims what the query can ask of Podman's builds besides.
-func (c *call) podmanBuild() {
+func (c *reading) podmanBuild() {
 	for _, p := range []struct{ parameter, privilege string }{
 		{"volume", "volume"}, // a folder of the host
 		{"devices", "device"},
@@ -129,7 +109,7 @@ var fileTransports = []string{"containers-storage", "dir", "docker-archive", "do
 
 // buildNamespaces claims the namespaces that a build of Podman's does not get
 // of its own, out of a list like [{"Name":"network","Host":true,"Path":""}].
-func (c *call) buildNamespaces(text string) {
+func (c *reading) buildNamespaces(text string) {
 	var namespaces []struct {
 		Name, Path string
 		Host       bool
@@ -154,7 +134,7 @@ func (c *call) buildNamespaces(text string) {
 
 // imageCreate claims the address that the Engine fetches an image from, which
 // need not be a registry's.
-func imageCreate(c *call) {
+func imageCreate(c *reading) {
 	if source := c.query("fromSrc"); source != "" && source != "-" {
 		c.parameter(policy.Privilege{Name: "remote", Value: source}, "fromSrc")
 	}
@@ -162,13 +142,6 @@ func imageCreate(c *call) {
 
 // grpcCall claims a call of one of the services that Engines since 29 have
 // beside their API, on HTTP/2. BuildKit's can run with the host's network.
-func grpcCall(c *call) {
-	c.claim(policy.Privilege{Name: "buildkit", Value: c.Vars["service"] + "/" + c.Vars["method"]}, jsonedit.Value{})
-}
-
-// parameter adds a claim that is made by a parameter of the query.
-func (c *call) parameter(what policy.Claim, name string) *claim {
-	cl := c.claim(what, jsonedit.Value{})
-	cl.parameter, cl.text = name, jsonedit.Quote(strings.Join(c.parameters(name), ","))
-	return cl
+func grpcCall(c *reading) {
+	c.claim(policy.Privilege{Name: "buildkit", Value: c.vars["service"] + "/" + c.vars["method"]}, jsonedit.Value{})
 }

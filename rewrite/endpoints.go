@@ -19,10 +19,6 @@ const (
 	Warns                       // the answer has a place for warnings
 )
 
-// reader turns one call into claims, and refuses what it cannot understand. It
-// is named after its endpoint.
-type reader func(*call)
-
 // Endpoints is every route whose calls are read. Of two rows that match, the
 // first is taken.
 var Endpoints = []Endpoint{
@@ -124,4 +120,14 @@ func Named(name string) *Endpoint {
 		}
 	}
 	return nil
+}
+
+// endpoint is the first row of Endpoints with a name.
+func endpoint(name string) *Endpoint {
+	for i := range Endpoints {
+		if Endpoints[i].Name == name {
+			return &Endpoints[i]
+		}
+	}
+	panic("no endpoint is named " + name)
 }

@@ -520,7 +520,7 @@ func FuzzSplice(f *testing.F) {
 		if err != nil {
 			return
 		}
-		c := &call{}
+		c := &reading{}
 		doc := &jsonedit.Document{Text: text, Refuse: func(string, string) {}}
 		r := rand.New(rand.NewPCG(seed, 0))
 		var want bytes.Buffer // the text without what is edited

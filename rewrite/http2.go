@@ -35,13 +35,3 @@ func RouteHTTP2(method string, target *url.URL, header http.Header) (Match, erro
 func IsGRPC(header http.Header) bool {
 	return strings.HasPrefix(header.Get("Content-Type"), "application/grpc")
 }
-
-// endpoint is the first row of Endpoints with a name.
-func endpoint(name string) *Endpoint {
-	for i := range Endpoints {
-		if Endpoints[i].Name == name {
-			return &Endpoints[i]
-		}
-	}
-	panic("no endpoint is named " + name)
-}

@@ -17,7 +17,7 @@ import (
 // (podman: pkg/specgen); what they name is looked up through its Docker API.
 
 // libpodSpec reads what containers and pods are made of.
-func libpodSpec(c *call) {
+func libpodSpec(c *reading) {
 	spec := c.body()
 	c.about(spec.Field("name").Text(), spec.Field("image").Text(), spec.Field("labels"))
 
@@ -61,7 +61,7 @@ const maxRange = 4096
 
 // libpodPorts claims port mappings. One mapping can be of a range of ports, and
 // of several protocols, as in "tcp,udp". It has one address.
-func (c *call) libpodPorts(mappings jsonedit.Value) {
+func (c *reading) libpodPorts(mappings jsonedit.Value) {
 	for m := range mappings.Items() {
 		if m.OrAbsent().Absent() {
 			continue // Podman refuses it
@@ -132,7 +132,7 @@ func (c *call) libpodPorts(mappings jsonedit.Value) {
 
 // libpodPublishAll claims the ports that publish_image_ports publishes. They
 // get mappings of their own, and the flag is cleared.
-func (c *call) libpodPublishAll(spec, mappings jsonedit.Value) {
+func (c *reading) libpodPublishAll(spec, mappings jsonedit.Value) {
 	flag := spec.Field("publish_image_ports")
 	if !flag.Flag() {
 		return
@@ -193,7 +193,7 @@ func (c *call) libpodPublishAll(spec, mappings jsonedit.Value) {
 }
 
 // libpodNetworks claims the networks of a container or pod.
-func (c *call) libpodNetworks(spec jsonedit.Value) {
+func (c *reading) libpodNetworks(spec jsonedit.Value) {
 	netns := spec.Field("netns")
 	mode, name := netns.Field("nsmode").Text(), netns.Field("value")
 	options := map[string]string{}
@@ -235,21 +235,15 @@ func (c *call) libpodNetworks(spec jsonedit.Value) {
 }
 
 // libpodMount claims a mount that is handed to the runtime.
-func (c *call) libpodMount(m jsonedit.Value) {
+func (c *reading) libpodMount(m jsonedit.Value) {
 	bound := c.runtimeMount(m.Field("type").Text(), m.Field("source").Text(), m.Field("options").Texts(), m.Field("destination").Text(), false, m)
 	if bound != nil {
-		bound.edit = func(policy.Decision) string { return c.SetInside(m, "source", jsonedit.Quote(c.Listen)) }
+		bound.edit = func(policy.Decision) string { return c.SetInside(m, "source", jsonedit.Quote(c.listen)) }
 	}
 }
 
-// healthLogs are where the output of health checks goes, besides folders.
-var healthLogs = []string{"local", "events_logger", "none"}
-
-// podmanSeccomp are where Podman has the profile that containers get anyway.
-var podmanSeccomp = []string{"/usr/share/containers/seccomp.json", "/etc/containers/seccomp.json"}
-
 // libpodPrivileges claims what reaches past the container.
-func (c *call) libpodPrivileges(spec jsonedit.Value) {
+func (c *reading) libpodPrivileges(spec jsonedit.Value) {
 	if privileged := spec.Field("privileged"); privileged.Flag() {
 		c.claim(policy.Privilege{Name: "privileged"}, privileged)
 	}
@@ -311,37 +305,10 @@ func (c *call) libpodPrivileges(spec jsonedit.Value) {
 	c.runtime(spec.Field("oci_runtime"))
 }
 
-// anything claims a text that is not empty, or each item of a list. What has
-// no text of its own, as a device, is claimed by its path.
-func (c *call) anything(name string, at jsonedit.Value, harmless []string) {
-	if at.Absent() {
-		return
-	}
-	list := []jsonedit.Value{at}
-	if at.Node().Kind == '[' {
-		list = slices.Collect(at.Items())
-	}
-	for _, item := range list {
-		text := ""
-		switch item := item.OrAbsent(); {
-		case item.Absent():
-			continue
-		case item.Node().Kind == '{':
-			text = item.Field("path").Text()
-		default:
-			text = item.Text()
-			if text == "" || slices.Contains(harmless, text) {
-				continue
-			}
-		}
-		c.claim(policy.Privilege{Name: name, Value: text}, item)
-	}
-}
-
 // libpodPodStart reads a pod that exists, with all its containers, and what
 // starts with these.
-func libpodPodStart(c *call) {
-	pod := c.must(aPod, c.Vars["name"])
+func libpodPodStart(c *reading) {
+	pod := c.must(aPod, c.vars["name"])
 	if pod.Absent() {
 		return
 	}
@@ -364,7 +331,7 @@ func libpodPodStart(c *call) {
 
 // libpodNetworkCreate claims what reach does, and an interface that the host
 // has already.
-func libpodNetworkCreate(c *call) {
+func libpodNetworkCreate(c *reading) {
 	network := c.body()
 	c.reach(network, network)
 	if at := network.Field("network_interface"); at.Text() != "" && network.Field("driver").Text() != "macvlan" {
@@ -376,7 +343,7 @@ func libpodNetworkCreate(c *call) {
 
 // libpodSecretCreate claims the driver of a secret, and its options: "shell"
 // runs commands on the host, "file" writes where its option says.
-func libpodSecretCreate(c *call) {
+func libpodSecretCreate(c *reading) {
 	if driver := c.query("driver"); driver != "" && driver != "file" {
 		c.parameter(policy.Privilege{Name: "secret_driver", Value: driver}, "driver")
 	}
@@ -386,12 +353,12 @@ func libpodSecretCreate(c *call) {
 }
 
 // libpodVolume claims what a volume that exists stands for.
-func libpodVolume(c *call) {
-	c.volume(c.Vars["name"], "", false, jsonedit.Value{})
+func libpodVolume(c *reading) {
+	c.volume(c.vars["name"], "", false, jsonedit.Value{})
 }
 
 // libpodImport claims the address that an image is fetched from.
-func libpodImport(c *call) {
+func libpodImport(c *reading) {
 	if source := c.query("url"); source != "" {
 		c.parameter(policy.Privilege{Name: "remote", Value: source}, "url")
 	}
@@ -400,7 +367,7 @@ func libpodImport(c *call) {
 // libpodPath is a reader of calls that name a file or folder of the host in a
 // parameter of the query.
 func libpodPath(parameter string) reader {
-	return func(c *call) {
+	return func(c *reading) {
 		if source := c.query(parameter); source != "" {
 			cl := c.bind(source, "", true, jsonedit.Value{})
 			cl.parameter, cl.text = parameter, jsonedit.Quote(source)
@@ -412,7 +379,7 @@ func libpodPath(parameter string) reader {
 // read: Kubernetes' YAML, checkpoints, systemd's units. They claim one of each
 // kind, so that each kind's rules are asked.
 func opaque(name string) reader {
-	return func(c *call) {
+	return func(c *reading) {
 		c.claim(policy.Privilege{Name: "libpod", Value: name}, jsonedit.Value{})
 		c.claim(policy.Network{Mode: "host", Name: "host"}, jsonedit.Value{})
 		c.claim(policy.Mount{Source: "/", Engine: true}, jsonedit.Value{})

@@ -87,7 +87,7 @@ func (l Lookup) lacks(object jsonedit.Value) string {
 }
 
 // get is what the Engine answers, nil if the call is refused.
-func (c *call) get(path string) (a *remembered) {
+func (c *reading) get(path string) (a *remembered) {
 	if c.refusal == nil {
 		a, c.refusal = c.world.get(path)
 	}
@@ -96,7 +96,7 @@ func (c *call) get(path string) (a *remembered) {
 
 // engine is an object of the Engine, absent if there is none. More is what its
 // target has behind the name.
-func (c *call) engine(what lookup, name string, more ...string) jsonedit.Value {
+func (c *reading) engine(what lookup, name string, more ...string) jsonedit.Value {
 	l := Lookups[what]
 	target := l.Target(name) + strings.Join(more, "")
 	a := c.get(target)
@@ -131,7 +131,7 @@ func (c *call) engine(what lookup, name string, more ...string) jsonedit.Value {
 // is refused in the Engine's own words if there is none. It is not left to the
 // Engine to refuse: by the time that it looks, another object may have got
 // that name.
-func (c *call) must(what lookup, name string) jsonedit.Value {
+func (c *reading) must(what lookup, name string) jsonedit.Value {
 	l := Lookups[what]
 	object := c.engine(what, name)
 	if a := c.get(l.Target(name)); a != nil && object.Absent() {
@@ -144,7 +144,7 @@ func (c *call) must(what lookup, name string) jsonedit.Value {
 
 // host is whether something holds for an interface of the host, which the call
 // names.
-func (c *call) host(holds func(name string) (bool, error), at jsonedit.Value) bool {
+func (c *reading) host(holds func(name string) (bool, error), at jsonedit.Value) bool {
 	if c.refusal != nil {
 		return false
 	}
@@ -160,9 +160,41 @@ func (c *call) host(holds func(name string) (bool, error), at jsonedit.Value) bo
 
 // resolved is a path of the host without symbolic links, "" if the call is
 // refused.
-func (c *call) resolved(path string) (resolved string) {
+func (c *reading) resolved(path string) (resolved string) {
 	if c.refusal == nil {
 		resolved, c.refusal = c.world.resolve(path)
 	}
 	return resolved
+}
+
+// podmans is a container in the form of Podman's own API, which tells more of it
+// than Docker's. It is absent if the Engine is Docker.
+func (c *reading) podmans(x jsonedit.Value) jsonedit.Value {
+	id := x.Field("Id").Text()
+	if a := c.get(Lookups[aContainer].Target(id)); a == nil || a.Docker {
+		return jsonedit.Value{}
+	}
+	return c.engine(aPodmanContainer, id)
+}
+
+// nameOf is a container's name. The Engine writes a slash before it.
+func nameOf(x jsonedit.Value) string { return strings.TrimPrefix(x.Field("Name").Text(), "/") }
+
+// inspect is a container as the Engine holds it, absent if there is none.
+func (c *reading) inspect(name string) jsonedit.Value { return c.engine(aContainer, name) }
+
+// mustInspect is inspect for a container without which the call is refused.
+func (c *reading) mustInspect(name string) jsonedit.Value { return c.must(aContainer, name) }
+
+// podmanEngine is what Podman calls itself in the Components of its version.
+const podmanEngine = "Podman Engine"
+
+// podman tells whether the Engine is Podman.
+func (c *reading) podman() bool {
+	for part := range c.engine(engineVersion, "").Field("Components").Items() {
+		if part.Field("Name").Text() == podmanEngine {
+			return true
+		}
+	}
+	return false
 }

@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/safesock/safesock/policy"
-	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 // Warning is what a person should be told of an outcome, "" if nothing. The
@@ -112,8 +110,8 @@ func (o Outcome) would(is string) string {
 	return is
 }
 
-// denial is the message of a claim that refuses its call.
-func (c *call) denial(cl *claim) string {
+// denial is the message of a claim that refuses its call, as in "GET /info".
+func denial(cl *claim, call string) string {
 	of, advice, decision := subject(cl.Claim), "", cl.decision
 	switch claim := cl.Claim.(type) {
 	case policy.Port:
@@ -121,7 +119,7 @@ func (c *call) denial(cl *claim) string {
 			advice = "name an address, as in -p " + cl.named + ":" + portFlag(claim)
 		}
 	case policy.API:
-		of = c.Method + " " + c.Path
+		of = call
 	}
 	if cl.held != "" {
 		advice = cl.held
@@ -264,40 +262,4 @@ func (o Outcome) widen(p policy.Port) string {
 		return "to publish it wider, add a rule"
 	}
 	return "to publish it wider, name an address (0.0.0.0:" + portFlag(p) + ") or add a rule"
-}
-
-// Warn adds warnings to the JSON answer of an endpoint that has a place for
-// them, and gives the id of what the Engine made, "" if there is none. An answer
-// that it cannot read is returned as it came. What the Engine says itself is
-// not said twice.
-func Warn(answer []byte, warnings []string) (warned []byte, id string) {
-	c := &call{Call: Call{Body: answer}}
-	root := c.body()
-	id = root.Field("Id").Text()
-	list := root.Member("Warnings")
-	own := list.OrAbsent().Texts()
-	warnings = slices.DeleteFunc(slices.Clone(warnings), func(w string) bool { return slices.Contains(own, w) })
-	if c.refusal != nil || root.Absent() || len(warnings) == 0 {
-		return answer, id
-	}
-	var text strings.Builder
-	for i, w := range warnings {
-		if i > 0 {
-			text.WriteString(",")
-		}
-		text.WriteString(jsonedit.Quote(w))
-	}
-	switch {
-	case list.OrAbsent().Absent():
-		c.Set(root, "Warnings", "["+text.String()+"]")
-	case list.Node().Kind != '[':
-		return answer, id
-	default:
-		c.Insert(list, text.String())
-	}
-	warned, err := jsonedit.Splice(answer, c.Edits)
-	if err != nil {
-		return answer, id
-	}
-	return warned, id
 }

@@ -30,25 +30,25 @@ var sockets = []string{
 // bind claims a path of the host. Engines clean it before the kernel follows
 // its symbolic links. safesock's own socket counts as the Engine's, which it
 // stands for, and is none that gives access to an engine.
-func (c *call) bind(source, target string, readOnly bool, at jsonedit.Value) *claim {
+func (c *reading) bind(source, target string, readOnly bool, at jsonedit.Value) *claim {
 	m := policy.Mount{Source: source, Target: target, ReadOnly: readOnly}
 	if path.IsAbs(source) {
 		m.Source = path.Clean(source)
 	}
-	if path.IsAbs(source) && m.Source != c.Listen {
+	if path.IsAbs(source) && m.Source != c.listen {
 		if resolved := c.resolved(m.Source); resolved != "" {
 			m.Source = resolved
 		}
 	}
-	m.Socket = m.Source == c.Upstream || m.Source == c.Listen
-	m.Engine = m.Source != c.Listen && (m.Socket || c.holdsSocket(m.Source))
+	m.Socket = m.Source == c.upstream || m.Source == c.listen
+	m.Engine = m.Source != c.listen && (m.Socket || c.holdsSocket(m.Source))
 	return c.claim(m, at)
 }
 
 // holdsSocket tells whether a path is an engine's socket, or holds one, or might.
-func (c *call) holdsSocket(source string) bool {
+func (c *reading) holdsSocket(source string) bool {
 	folder := strings.TrimSuffix(source, "/") + "/"
-	if strings.HasPrefix(c.Upstream, folder) {
+	if strings.HasPrefix(c.upstream, folder) {
 		return true
 	}
 	if strings.HasPrefix(folder, "/run/user/") && strings.Count(folder, "/") == 4 {
@@ -70,7 +70,7 @@ var behindProcess = regexp.MustCompile(`^/proc/(self|thread-self|[0-9]+)/`)
 
 // binds claims the host's paths in HostConfig.Binds, as in "/src:/dst:ro".
 // What does not begin with a slash is the name of a volume.
-func (c *call) binds(host jsonedit.Value) {
+func (c *reading) binds(host jsonedit.Value) {
 	for item := range host.Field("Binds").Items() {
 		c.spec(item, item.Text(), true)
 	}
@@ -78,7 +78,7 @@ func (c *call) binds(host jsonedit.Value) {
 
 // volumeKeys claims the keys of Config.Volumes. The Engine takes them for
 // folders in the container, Podman for what Binds holds.
-func (c *call) volumeKeys(volumes jsonedit.Value) {
+func (c *reading) volumeKeys(volumes jsonedit.Value) {
 	for key, m := range volumes.Members() {
 		if strings.Contains(key, ":") {
 			c.spec(m, key, false)
@@ -87,7 +87,7 @@ func (c *call) volumeKeys(volumes jsonedit.Value) {
 }
 
 // spec claims the path or the volume of a text like "/src:/dst:ro".
-func (c *call) spec(at jsonedit.Value, text string, editable bool) {
+func (c *reading) spec(at jsonedit.Value, text string, editable bool) {
 	source, rest, found := strings.Cut(text, ":")
 	if !found {
 		return
@@ -107,7 +107,7 @@ func (c *call) spec(at jsonedit.Value, text string, editable bool) {
 		return
 	}
 	cl.edit = func(policy.Decision) string {
-		text := jsonedit.Quote(c.Listen + text[len(source):])
+		text := jsonedit.Quote(c.listen + text[len(source):])
 		c.Replace(at, text)
 		return text
 	}
@@ -115,7 +115,7 @@ func (c *call) spec(at jsonedit.Value, text string, editable bool) {
 
 // keptFolders claims the folders in which Podman's overlay volumes keep what is
 // written. It knows the options by how they begin.
-func (c *call) keptFolders(options []string, target string, at jsonedit.Value) {
+func (c *reading) keptFolders(options []string, target string, at jsonedit.Value) {
 	for _, option := range options {
 		name, folder, _ := strings.Cut(option, "=")
 		if folder != "" && (strings.HasPrefix(name, "upperdir") || strings.HasPrefix(name, "workdir")) {
@@ -126,7 +126,7 @@ func (c *call) keptFolders(options []string, target string, at jsonedit.Value) {
 
 // mounts claims the host's paths in HostConfig.Mounts, and in the services' of
 // the same type.
-func (c *call) mounts(list jsonedit.Value) {
+func (c *reading) mounts(list jsonedit.Value) {
 	for m := range list.Items() {
 		c.mountTexts(m)
 		source, target := m.Field("Source").Text(), m.Field("Target").Text()
@@ -142,7 +142,7 @@ func (c *call) mounts(list jsonedit.Value) {
 				continue
 			}
 			c.bind(source, target, readOnly, m).edit = func(policy.Decision) string {
-				return c.SetInside(m, "Source", jsonedit.Quote(c.Listen))
+				return c.SetInside(m, "Source", jsonedit.Quote(c.listen))
 			}
 		}
 	}
@@ -150,7 +150,7 @@ func (c *call) mounts(list jsonedit.Value) {
 
 // mountTexts refuses texts of a mount that Podman takes apart: it makes the
 // mount an option of its command line, as in "type=bind,source=/a,target=/b".
-func (c *call) mountTexts(m jsonedit.Value) {
+func (c *reading) mountTexts(m jsonedit.Value) {
 	for _, text := range []jsonedit.Value{
 		m.Field("Type"), m.Field("Source"), m.Field("Target"), m.Field("Consistency"),
 		m.Field("BindOptions").Field("Propagation"), m.Field("VolumeOptions").Field("Subpath"),
@@ -164,7 +164,7 @@ func (c *call) mountTexts(m jsonedit.Value) {
 // volume claims the host's path that a volume stands for, by what the Engine
 // says about it. One that does not exist yet is made by the Engine, and holds
 // no such path.
-func (c *call) volume(name, target string, readOnly bool, at jsonedit.Value) {
+func (c *reading) volume(name, target string, readOnly bool, at jsonedit.Value) {
 	if name == "" {
 		return
 	}
@@ -180,7 +180,7 @@ func (c *call) volume(name, target string, readOnly bool, at jsonedit.Value) {
 
 // volumeOptions claims what a volume's driver makes of its options. The local
 // driver mounts what they say, as mount(8) would.
-func (c *call) volumeOptions(driver, options jsonedit.Value, target string, readOnly bool) []*claim {
+func (c *reading) volumeOptions(driver, options jsonedit.Value, target string, readOnly bool) []*claim {
 	switch name := driver.Text(); name {
 	case "", "local":
 	default:
@@ -194,8 +194,8 @@ func (c *call) volumeOptions(driver, options jsonedit.Value, target string, read
 	claims, bound := c.mounted(kind, device.Text(), strings.Split(flags, ","), target, readOnly, at, options)
 	if bound != nil && at == device && device.Doc.Name == "" {
 		bound.edit = func(policy.Decision) string {
-			c.Replace(device, jsonedit.Quote(c.Listen))
-			return jsonedit.Quote(c.Listen)
+			c.Replace(device, jsonedit.Quote(c.listen))
+			return jsonedit.Quote(c.listen)
 		}
 	}
 	return claims
@@ -204,7 +204,7 @@ func (c *call) volumeOptions(driver, options jsonedit.Value, target string, read
 // mounted claims what mount(2) makes of a file system, its device and its
 // options, which are made by the values at and list. Of the claims, bound is the
 // device's, if that is a path of the host.
-func (c *call) mounted(kind, device string, options []string, target string, readOnly bool, at, list jsonedit.Value) (claims []*claim, bound *claim) {
+func (c *reading) mounted(kind, device string, options []string, target string, readOnly bool, at, list jsonedit.Value) (claims []*claim, bound *claim) {
 	readOnly = readOnly || slices.Contains(options, "ro")
 	for _, option := range options {
 		name, folders, _ := strings.Cut(option, "=")
@@ -244,7 +244,7 @@ var ownFileSystems = []string{"tmpfs", "ramfs", "devpts", "mqueue"}
 
 // runtimeMount claims a mount as runtimes know them (OCI's runtime
 // specification).
-func (c *call) runtimeMount(kind, source string, options []string, target string, readOnly bool, at jsonedit.Value) (bound *claim) {
+func (c *reading) runtimeMount(kind, source string, options []string, target string, readOnly bool, at jsonedit.Value) (bound *claim) {
 	binds := kind == "bind" || bindOption(options)
 	switch {
 	case binds:
@@ -291,7 +291,7 @@ var overlayFlags = []string{
 }
 
 // volumeDriver claims the driver of a container's unnamed volumes.
-func (c *call) volumeDriver(host jsonedit.Value) {
+func (c *reading) volumeDriver(host jsonedit.Value) {
 	driver := host.Field("VolumeDriver")
 	if name := driver.Text(); name != "" && name != "local" {
 		c.claim(policy.Privilege{Name: "volume_driver", Value: name}, driver)
@@ -299,7 +299,7 @@ func (c *call) volumeDriver(host jsonedit.Value) {
 }
 
 // volumesFrom claims what a container gets with the volumes of others.
-func (c *call) volumesFrom(list jsonedit.Value) {
+func (c *reading) volumesFrom(list jsonedit.Value) {
 	for item := range list.Items() {
 		name, _, _ := strings.Cut(item.Text(), ":")
 		x := c.inspect(name)
@@ -318,7 +318,7 @@ func (c *call) volumesFrom(list jsonedit.Value) {
 // containerMounts claims what a container that exists has mounted. Podman tells
 // of every mount but volumes that it is a bind, and only in its own form what
 // the options were.
-func (c *call) containerMounts(x, at jsonedit.Value) {
+func (c *reading) containerMounts(x, at jsonedit.Value) {
 	if own := c.podmans(x); !own.Absent() {
 		x = own
 	}

@@ -12,7 +12,7 @@ import (
 
 // pluginPull claims a plugin, and each of the privileges that the client
 // accepts for it. It reads upgrades too.
-func pluginPull(c *call) {
+func pluginPull(c *reading) {
 	c.parameter(policy.Privilege{Name: "plugin", Value: c.query("remote")}, "remote")
 	for privilege := range c.list().Items() {
 		name := privilege.Field("Name").Text()
@@ -23,19 +23,19 @@ func pluginPull(c *call) {
 }
 
 // pluginCreate claims a plugin that comes in the body.
-func pluginCreate(c *call) {
+func pluginCreate(c *reading) {
 	c.parameter(policy.Privilege{Name: "plugin", Value: c.query("name")}, "name")
 }
 
 // pluginEnable claims a plugin that the Engine has.
-func pluginEnable(c *call) {
-	c.claim(policy.Privilege{Name: "plugin", Value: c.Vars["name"]}, jsonedit.Value{})
+func pluginEnable(c *reading) {
+	c.claim(policy.Privilege{Name: "plugin", Value: c.vars["name"]}, jsonedit.Value{})
 }
 
 // pluginSet claims the settings of a plugin: they can move its mounts and
 // devices, as in "mydevice.path=/dev/sda".
-func pluginSet(c *call) {
+func pluginSet(c *reading) {
 	for setting := range c.list().Items() {
-		c.claim(policy.Privilege{Name: "plugin", Value: c.Vars["name"] + " " + setting.Text()}, setting)
+		c.claim(policy.Privilege{Name: "plugin", Value: c.vars["name"] + " " + setting.Text()}, setting)
 	}
 }

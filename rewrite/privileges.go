@@ -12,7 +12,7 @@ import (
 
 // privileges claims what a HostConfig asks for that reaches past the
 // container. What every container has claims nothing.
-func (c *call) privileges(host jsonedit.Value) {
+func (c *reading) privileges(host jsonedit.Value) {
 	privileged := host.Field("Privileged")
 	if privileged.Flag() {
 		c.claim(policy.Privilege{Name: "privileged"}, privileged)
@@ -47,7 +47,7 @@ func (c *call) privileges(host jsonedit.Value) {
 // annotations claims what runtimes are told by annotations. Podman notes things
 // of its own there, so that a container that exists has some that nobody asked
 // for.
-func (c *call) annotations(object jsonedit.Value) {
+func (c *reading) annotations(object jsonedit.Value) {
 	for key, m := range object.Members() {
 		if c.held != "" && slices.ContainsFunc(podmanNotes, func(note string) bool { return strings.HasPrefix(key, note) }) {
 			continue
@@ -62,7 +62,7 @@ var podmanNotes = []string{
 
 // cgroupParent claims a place in the host's cgroups. Podman notes the one that
 // it has chosen itself: its own for all containers, or a pod's below that.
-func (c *call) cgroupParent(at jsonedit.Value) {
+func (c *reading) cgroupParent(at jsonedit.Value) {
 	if c.held != "" && podmanParent.MatchString(at.Text()) && c.podman() {
 		return
 	}
@@ -72,7 +72,7 @@ func (c *call) cgroupParent(at jsonedit.Value) {
 var podmanParent = regexp.MustCompile(`^(/libpod_parent(/[0-9a-f]{64})?|(machine|user)\.slice(/(machine|user)-libpod_pod_[0-9a-f]{64}\.slice)?)$`)
 
 // plain claims a text that asks for something if it is not empty.
-func (c *call) plain(name string, at jsonedit.Value) {
+func (c *reading) plain(name string, at jsonedit.Value) {
 	if text := at.Text(); text != "" {
 		c.claim(policy.Privilege{Name: name, Value: text}, at)
 	}
@@ -86,7 +86,7 @@ var ordinary = []string{
 
 // capabilities claims each capability that a container would not have anyway.
 // Engines take one text for a list of one.
-func (c *call) capabilities(list jsonedit.Value) {
+func (c *reading) capabilities(list jsonedit.Value) {
 	for item := range list.ItemsOrText() {
 		name := strings.TrimPrefix(strings.ToUpper(item.Text()), "CAP_")
 		if name != "" && !slices.Contains(ordinary, name) {
@@ -95,7 +95,7 @@ func (c *call) capabilities(list jsonedit.Value) {
 	}
 }
 
-func (c *call) devices(host jsonedit.Value) {
+func (c *reading) devices(host jsonedit.Value) {
 	for item := range host.Field("Devices").Items() {
 		if !item.OrAbsent().Empty() {
 			c.claim(policy.Privilege{Name: "device", Value: item.Field("PathOnHost").Text()}, item)
@@ -126,7 +126,7 @@ func (c *call) devices(host jsonedit.Value) {
 
 // namespace claims a namespace that is not the container's own. Another
 // container's is the host's, if that one has it.
-func (c *call) namespace(name string, mode jsonedit.Value, own ...string) {
+func (c *reading) namespace(name string, mode jsonedit.Value, own ...string) {
 	text := mode.Text()
 	if text == "" || slices.Contains(own, text) {
 		return
@@ -160,7 +160,7 @@ func (c *call) namespace(name string, mode jsonedit.Value, own ...string) {
 }
 
 // securityOptions claims what weakens the confinement of a container.
-func (c *call) securityOptions(host jsonedit.Value) {
+func (c *reading) securityOptions(host jsonedit.Value) {
 	shared := host.Field("Privileged").Flag() || host.Field("PidMode").Text() == "host" || host.Field("IpcMode").Text() == "host"
 	for item := range host.Field("SecurityOpt").Items() {
 		text := item.Text()
@@ -210,7 +210,7 @@ var systemPaths = []struct {
 }
 
 // runtime claims another runtime than the Engine's own.
-func (c *call) runtime(at jsonedit.Value) {
+func (c *reading) runtime(at jsonedit.Value) {
 	switch name := at.Text(); name {
 	case "", "runc", "crun", "oci", "io.containerd.runc.v2":
 	default:
@@ -223,8 +223,49 @@ func (c *call) runtime(at jsonedit.Value) {
 
 // workingDir claims a folder below /proc, with which old runtimes let go of
 // the host's root.
-func (c *call) workingDir(at jsonedit.Value) {
+func (c *reading) workingDir(at jsonedit.Value) {
 	if dir := path.Clean(at.Text()); strings.HasPrefix(dir, "/proc/") {
 		c.claim(policy.Privilege{Name: "working_dir", Value: dir}, at)
+	}
+}
+
+// healthLogs are where the output of health checks goes, besides folders.
+var healthLogs = []string{"local", "events_logger", "none"}
+
+// podmanSeccomp are where Podman has the profile that containers get anyway.
+var podmanSeccomp = []string{"/usr/share/containers/seccomp.json", "/etc/containers/seccomp.json"}
+
+// anything claims a text that is not empty, or each item of a list. What has
+// no text of its own, as a device, is claimed by its path.
+func (c *reading) anything(name string, at jsonedit.Value, harmless []string) {
+	if at.Absent() {
+		return
+	}
+	list := []jsonedit.Value{at}
+	if at.Node().Kind == '[' {
+		list = slices.Collect(at.Items())
+	}
+	for _, item := range list {
+		text := ""
+		switch item := item.OrAbsent(); {
+		case item.Absent():
+			continue
+		case item.Node().Kind == '{':
+			text = item.Field("path").Text()
+		default:
+			text = item.Text()
+			if text == "" || slices.Contains(harmless, text) {
+				continue
+			}
+		}
+		c.claim(policy.Privilege{Name: name, Value: text}, item)
+	}
+}
+
+// grants is a reader of calls that are one privilege, whatever their bodies
+// and queries say.
+func grants(name, text string) reader {
+	return func(c *reading) {
+		c.claim(policy.Privilege{Name: name, Value: text}, jsonedit.Value{})
 	}
 }

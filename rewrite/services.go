@@ -10,20 +10,20 @@ import (
 
 // serviceCreate claims what the tasks of a service get on the nodes that run
 // them.
-func serviceCreate(c *call) {
+func serviceCreate(c *reading) {
 	c.service(c.body())
 }
 
 // serviceUpdate reads the new service, and the one that there was before if
 // the call goes back to that.
-func serviceUpdate(c *call) {
+func serviceUpdate(c *reading) {
 	c.service(c.body())
 	if c.query("rollback") == "" {
 		return
 	}
 	before := len(c.claims)
 	c.held = "the service had it before; update the service instead of rolling back"
-	c.service(c.engine(aService, c.Vars["id"]).Field("PreviousSpec"))
+	c.service(c.engine(aService, c.vars["id"]).Field("PreviousSpec"))
 	c.held = ""
 	for _, cl := range c.claims[before:] {
 		cl.parameter = "rollback"
@@ -31,7 +31,7 @@ func serviceUpdate(c *call) {
 }
 
 // service claims what a swarm.ServiceSpec asks for.
-func (c *call) service(spec jsonedit.Value) {
+func (c *reading) service(spec jsonedit.Value) {
 	task := spec.Field("TaskTemplate")
 	container := task.Field("ContainerSpec")
 	c.about(spec.Field("Name").Text(), container.Field("Image").Text(), container.Field("Labels"))
@@ -74,7 +74,7 @@ func servicePort(at jsonedit.Value) policy.Port {
 
 // servicePrivileges claims what weakens the confinement of a task, in the
 // words in which a container asks for it.
-func (c *call) servicePrivileges(privileges jsonedit.Value) {
+func (c *reading) servicePrivileges(privileges jsonedit.Value) {
 	for _, p := range []struct{ name, object, field, own string }{
 		{"seccomp", "Seccomp", "Mode", "default"},
 		{"apparmor", "AppArmor", "Mode", "default"},

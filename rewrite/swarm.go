@@ -9,23 +9,15 @@ import (
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
-// grants is a reader of calls that are one privilege, whatever their bodies
-// and queries say.
-func grants(name, text string) reader {
-	return func(c *call) {
-		c.claim(policy.Privilege{Name: name, Value: text}, jsonedit.Value{})
-	}
-}
-
 // swarmInit claims where a new swarm listens.
-func swarmInit(c *call) {
+func swarmInit(c *reading) {
 	c.swarmListens(c.body())
 	grants("swarm", "init")(c)
 }
 
 // swarmJoin claims where a node listens, and the managers that it obeys from
 // then on: they run what they like on this host.
-func swarmJoin(c *call) {
+func swarmJoin(c *reading) {
 	body := c.body()
 	c.swarmListens(body)
 	remotes := body.Field("RemoteAddrs")
@@ -38,7 +30,7 @@ const dockerListens = "0.0.0.0:2377"
 // swarmListens claims the manager's port. What the node gossips on, 7946, has
 // the same address. The data of overlay networks comes in on every interface,
 // whatever DataPathAddr says: the kernel's VXLAN has no address.
-func (c *call) swarmListens(body jsonedit.Value) {
+func (c *reading) swarmListens(body jsonedit.Value) {
 	if body.Absent() {
 		return // the Engine refuses it
 	}
@@ -65,7 +57,7 @@ func (c *call) swarmListens(body jsonedit.Value) {
 // listenIP is the address that a swarm listens on, "" if it is not known. Its
 // host may be the name of an interface, of which the Engine takes the IPv4
 // address.
-func (c *call) listenIP(host string) string {
+func (c *reading) listenIP(host string) string {
 	if ip, err := netip.ParseAddr(host); err == nil && ip.Zone() == "" {
 		return ip.Unmap().String()
 	}
@@ -83,7 +75,7 @@ func (c *call) listenIP(host string) string {
 
 // secretCreate claims the driver of a secret. Podman's "shell" runs commands on
 // the host, a swarm's drivers are plugins. What is secret is not looked at.
-func secretCreate(c *call) {
+func secretCreate(c *reading) {
 	at := c.body().Field("Driver").Field("Name")
 	if name := at.Text(); name != "" && name != "file" {
 		c.claim(policy.Privilege{Name: "secret_driver", Value: name}, at)

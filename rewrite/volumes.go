@@ -7,7 +7,7 @@ import (
 
 // volumeCreate claims what a volume's driver mounts into the containers that
 // use it. Podman's own API has the options in Options.
-func volumeCreate(c *call) {
+func volumeCreate(c *reading) {
 	volume := c.body()
 	for _, options := range []string{"DriverOpts", "Options"} {
 		c.volumeOptions(jsonedit.Value{}, volume.Field(options), "", false)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
@@ -123,4 +124,18 @@ func (m *memory) freePort(protocol string, addrs []netip.Addr, host string) (str
 	}
 	m.ports[port] = true
 	return strconv.Itoa(port), nil
+}
+
+// hostPorts are the first and the last number of a host port in its shortest
+// spelling, 0 if any port will do.
+func hostPorts(host string) (first, last int, err error) {
+	if host == "" {
+		return 0, 0, nil
+	}
+	low, high, isRange := strings.Cut(host, "-")
+	if first, err = strconv.Atoi(low); err != nil || !isRange {
+		return first, first, err
+	}
+	last, err = strconv.Atoi(high)
+	return first, last, err
 }

@@ -192,7 +192,7 @@ func (m *maker) tear() {
 	m.heard = heard
 	by := m.moves[r.move].by
 	m.topics = append(m.topics, fmt.Sprintf("the %s breaks off", by))
-	if by == client && r.call.lookedUp() || m.oneIn(2) {
+	if by == client && m.lookedUp || m.oneIn(2) {
 		m.parts[engine] = by == engine
 		m.do(by, ends, m.heard[by])
 		if len(m.says[engine]) <= r.answered { // safesock would answer if the Engine did not

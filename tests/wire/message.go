@@ -54,7 +54,8 @@ var calls = []call{
 }
 
 // lookedUp reports whether safesock asks the Engine about a call before it
-// forwards it. A client that leaves meanwhile takes the call with it.
+// forwards it. A client that leaves meanwhile takes the call with it, and all
+// that it has said behind it.
 func (c call) lookedUp() bool {
 	return strings.HasSuffix(c.target, "/build?t=web") || strings.HasSuffix(c.target, "/archive?path=%2F") || c.kind == hijacks
 }
@@ -83,6 +84,7 @@ const goAhead = "HTTP/1.1 100 Continue\r\n\r\n"
 
 // request makes a request. Its Host tells the Engine which plan it belongs to.
 func (m *maker) request(c call) message {
+	m.lookedUp = m.lookedUp || c.lookedUp()
 	how, body := unframed, []byte(nil)
 	switch {
 	case c.content == noise:

@@ -99,6 +99,8 @@ type maker struct {
 	heard [2]int // what each party has had to hear so far
 	gate  int    // the Engine's latest move: it lets the next request through
 	rifts []rift // where the conversation can tear
+
+	lookedUp bool // safesock asks the Engine about one of the calls before it forwards it
 }
 
 // newPlan makes the conversation of a seed, always the same one: a few

@@ -10,7 +10,33 @@ import (
 	"time"
 
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite/jsonedit"
 )
+
+// edited is the call as it is to be sent.
+func (c *pass) edited() (Call, error) {
+	next := c.call
+	if len(c.Edits) > 0 {
+		body, err := jsonedit.Splice(c.call.Body, c.Edits)
+		if err != nil {
+			return next, err
+		}
+		next.Body = body
+	}
+	if c.sent == c.came {
+		return next, nil
+	}
+	target, err := url.ParseRequestURI(c.sent)
+	if err != nil {
+		return next, err
+	}
+	next.URL = target
+	next.Match, err = Route(c.call.Method, target)
+	if err == nil && next.Endpoint != c.call.Endpoint {
+		err = fmt.Errorf("%s: leads elsewhere than %s", c.sent, c.came)
+	}
+	return next, err
+}
 
 // Call is one request to the Engine, and what is known about it.
 type Call struct {
@@ -36,25 +62,6 @@ type Result struct {
 	Compose   policy.Compose
 }
 
-// Outcome is what came of one claim.
-type Outcome struct {
-	Claim    policy.Claim
-	Pointer  string // JSON pointer of the claim in the body (RFC 6901); "?name" for a query parameter; "" for the call itself
-	Decision policy.Decision
-	Before   string // the JSON text that made the claim
-	After    string // the JSON text sent instead; Before if nothing changed
-	Wider    bool   // of a port without address that is bound: the policy takes it on every interface if the client asks for that
-	HostPort string // of a port on several addresses: the one chosen for all of them, "" if none had to be
-}
-
-// Refusal is the error of a call that must not be forwarded.
-type Refusal struct {
-	Status  int    // HTTP status: 400 not understood, 403 denied by a rule, 413, 500, 502
-	Message string // for the client, what to do next included
-}
-
-func (r *Refusal) Error() string { return r.Message }
-
 // Apply reads a call, lets the policy decide its claims, and edits what the
 // decisions change. What was edited is read and decided once more, and nothing
 // may change then. The error is a *Refusal, and the Result's Outcomes tell
@@ -67,7 +74,7 @@ func Apply(p *policy.Policy, c Call, w World) (result Result, err error) {
 		}
 	}()
 	known := remember(w)
-	first := newCall(c, known)
+	first := newPass(c, known)
 	first.run(p)
 	result = first.result()
 	if first.refusal != nil {
@@ -81,7 +88,7 @@ func Apply(p *policy.Policy, c Call, w World) (result Result, err error) {
 	if err != nil {
 		return result, &Refusal{http.StatusInternalServerError, "safesock: " + err.Error()}
 	}
-	second := newCall(edited, known)
+	second := newPass(edited, known)
 	second.again = true
 	second.run(p)
 	if second.refusal != nil {
@@ -96,16 +103,38 @@ func Apply(p *policy.Policy, c Call, w World) (result Result, err error) {
 	return result, nil
 }
 
+// pass is a call that is read, decided and edited once.
+type pass struct {
+	*reading
+	call  Call
+	again bool // the call was edited, and is read once more
+}
+
+func newPass(c Call, known *memory) *pass {
+	r := &reading{
+		request: request{
+			path: c.Path, vars: c.Vars, url: c.URL, header: c.Header, text: c.Body,
+			upstream: c.Upstream, listen: c.Listen,
+		},
+		world: known, came: c.URL.RequestURI(),
+	}
+	r.sent = r.came
+	if c.Endpoint != nil {
+		r.route = c.Endpoint.Path
+	}
+	return &pass{reading: r, call: c}
+}
+
 const ownMistake = "a mistake of safesock's own, please report it"
 
 // run reads the call, decides its claims and notes what has to change.
-func (c *call) run(p *policy.Policy) {
+func (c *pass) run(p *policy.Policy) {
 	c.refuseForms()
-	if c.Endpoint != nil && c.Endpoint.read != nil && c.refusal == nil {
-		c.Endpoint.read(c)
+	if c.call.Endpoint != nil && c.call.Endpoint.read != nil && c.refusal == nil {
+		c.call.Endpoint.read(c.reading)
 	}
 	if c.refusal == nil && p.LooksAtKnown() {
-		c.Known = c.Known && !c.beyondReview()
+		c.call.Known = c.call.Known && !c.beyondReview()
 	}
 	c.decide(p)
 	if p.Observe() {
@@ -121,12 +150,12 @@ func (c *call) run(p *policy.Policy) {
 // that was not reviewed: the Engine reads it as its newest. gRPC has no such
 // versions, and calls that are not intercepted are not worth the question: of
 // both, the route alone is known.
-func (c *call) beyondReview() bool {
-	if c.Endpoint == nil || c.Endpoint.Name == "grpc.call" || c.Version != "" {
+func (c *pass) beyondReview() bool {
+	if c.call.Endpoint == nil || c.call.Endpoint.Name == "grpc.call" || c.call.Version != "" {
 		return false
 	}
 	version := c.engine(engineVersion, "")
-	if !strings.HasPrefix(c.Path, "/libpod/") {
+	if !strings.HasPrefix(c.call.Path, "/libpod/") {
 		return olderThan(newestEngine, version.Field("ApiVersion").Text())
 	}
 	for part := range version.Field("Components").Items() {
@@ -139,14 +168,14 @@ func (c *call) beyondReview() bool {
 
 // decide gives each claim its decision. The call itself is the first claim; it
 // is of interest only if it is not simply allowed.
-func (c *call) decide(p *policy.Policy) {
+func (c *pass) decide(p *policy.Policy) {
 	about := policy.Call{
-		Method: c.Method, Path: c.Path, Version: c.Version, Known: c.Known,
-		Container: c.container, Compose: c.compose, Client: c.Client,
-		Time: c.Time, Interface: c.world.Addresses,
+		Method: c.call.Method, Path: c.call.Path, Version: c.call.Version, Known: c.call.Known,
+		Container: c.container, Compose: c.compose, Client: c.call.Client,
+		Time: c.call.Time, Interface: c.world.Addresses,
 	}
-	if c.Endpoint != nil {
-		about.Endpoint = c.Endpoint.Name
+	if c.call.Endpoint != nil {
+		about.Endpoint = c.call.Endpoint.Name
 	}
 	rules := p.For(&about)
 	itself := &claim{Claim: policy.API{}, decision: rules.Decide(policy.API{})}
@@ -192,13 +221,13 @@ func named(rules *policy.Decider, cl *claim) string {
 // settle lets a claim that has been through the policy stay what a rule made
 // it: a port that is bound to every interface because it named no address
 // stays there, even if a later rule refuses those who ask for every interface.
-func (c *call) settle(rules *policy.Decider, cl *claim) {
-	if cl.decision.Action != policy.Deny && c.met(cl) {
+func (c *pass) settle(rules *policy.Decider, cl *claim) {
+	if cl.decision.Action != policy.Deny && cl.met(c.listen) {
 		return
 	}
 	for _, asked := range c.askedBefore(cl.Claim) {
 		made := &claim{Claim: cl.Claim, decision: rules.Decide(asked)}
-		if action := made.decision.Action; (action == policy.Bind || action == policy.Replace) && c.met(made) {
+		if action := made.decision.Action; (action == policy.Bind || action == policy.Replace) && made.met(c.listen) {
 			cl.decision = made.decision
 			return
 		}
@@ -206,7 +235,7 @@ func (c *call) settle(rules *policy.Decider, cl *claim) {
 }
 
 // askedBefore are the claims of which a rule may have made this one.
-func (c *call) askedBefore(made policy.Claim) (asked []policy.Claim) {
+func (c *pass) askedBefore(made policy.Claim) (asked []policy.Claim) {
 	switch made := made.(type) {
 	case policy.Port:
 		for _, ip := range []string{"", "0.0.0.0", "::"} {
@@ -214,8 +243,8 @@ func (c *call) askedBefore(made policy.Claim) (asked []policy.Claim) {
 			asked = append(asked, made)
 		}
 	case policy.Mount:
-		if made.Source == c.Listen {
-			made.Source, made.Engine, made.Socket = c.Upstream, true, true
+		if made.Source == c.listen {
+			made.Source, made.Engine, made.Socket = c.upstream, true, true
 			asked = append(asked, made)
 		}
 	}
@@ -223,16 +252,16 @@ func (c *call) askedBefore(made policy.Claim) (asked []policy.Claim) {
 }
 
 // edit makes the decisions come true.
-func (c *call) edit() {
+func (c *pass) edit() {
 	for _, cl := range c.claims {
 		refused := cl.decision.Action == policy.Deny && cl.unpublished == ""
-		if refused || !c.met(cl) && cl.edit == nil {
-			c.refusal = &Refusal{http.StatusForbidden, c.denial(cl)}
+		if refused || !cl.met(c.listen) && cl.edit == nil {
+			c.refusal = &Refusal{http.StatusForbidden, denial(cl, c.call.Method+" "+c.call.Path)}
 			return
 		}
 	}
 	for _, cl := range c.claims {
-		if !c.met(cl) {
+		if !cl.met(c.listen) {
 			cl.edited, cl.after = true, cl.edit(cl.decision)
 		}
 	}
@@ -241,32 +270,8 @@ func (c *call) edit() {
 	}
 }
 
-// met tells whether a claim already is what the policy wants it to be.
-func (c *call) met(cl *claim) bool {
-	switch cl.decision.Action {
-	case policy.Allow, policy.Warn:
-		return true
-	case policy.Bind, policy.Deny: // Deny has addresses for a port that is not published
-		port, ok := cl.Claim.(policy.Port)
-		return ok && isOneOf(port.IP, cl.decision.To)
-	case policy.Replace:
-		mount, ok := cl.Claim.(policy.Mount)
-		return ok && mount.Source == c.Listen
-	}
-	return false
-}
-
-// isOneOf tells whether an address, in its shortest spelling, is in a list.
-func isOneOf(ip string, addrs []netip.Addr) bool {
-	if ip == "" {
-		return false
-	}
-	addr, err := netip.ParseAddr(ip)
-	return err == nil && slices.Contains(addrs, addr)
-}
-
 // observe turns a refusal into an outcome.
-func (c *call) observe() {
+func (c *pass) observe() {
 	if c.refusal == nil {
 		return
 	}
@@ -278,15 +283,15 @@ func (c *call) observe() {
 // refuseForms refuses a body that Engines would take for parameters of the
 // query: net/http puts them before those of the target. Podman's own API reads
 // the target alone, and takes forms of files.
-func (c *call) refuseForms() {
-	if c.Endpoint == nil || strings.HasPrefix(c.Path, "/libpod/") {
+func (c *pass) refuseForms() {
+	if c.call.Endpoint == nil || strings.HasPrefix(c.call.Path, "/libpod/") {
 		return
 	}
-	length := c.Header.Get("Content-Length")
-	if len(c.Body) == 0 && (length == "0" || c.Endpoint.Traits&Streams == 0) {
+	length := c.call.Header.Get("Content-Length")
+	if len(c.call.Body) == 0 && (length == "0" || c.call.Endpoint.Traits&Streams == 0) {
 		return
 	}
-	for _, kind := range c.Header.Values("Content-Type") {
+	for _, kind := range c.call.Header.Values("Content-Type") {
 		if strings.Contains(strings.ToLower(kind), "form") {
 			c.refuse(http.StatusUnsupportedMediaType, "a body of the Content-Type %q is not read by this endpoint; send application/json", kind)
 		}
@@ -294,7 +299,7 @@ func (c *call) refuseForms() {
 }
 
 // changers names the rules that change the call.
-func (c *call) changers() string {
+func (c *pass) changers() string {
 	var rules []string
 	for _, cl := range c.claims {
 		if rule := cl.decision.Rule.String(); cl.edited && cl.after != cl.before() && !slices.Contains(rules, rule) {
@@ -307,12 +312,12 @@ func (c *call) changers() string {
 	return strings.Join(rules, " and ")
 }
 
-func (c *call) changed() bool {
+func (c *pass) changed() bool {
 	return len(c.Edits) > 0 || c.sent != c.came
 }
 
-func (c *call) result() Result {
-	r := Result{Target: c.came, Body: c.Body, Container: c.container, Compose: c.compose}
+func (c *pass) result() Result {
+	r := Result{Target: c.came, Body: c.call.Body, Container: c.container, Compose: c.compose}
 	r.Outcomes = slices.Grow(r.Outcomes, len(c.claims)+len(c.notes))
 	for _, cl := range c.claims {
 		if cl.unpublished == "" {

@@ -1,0 +1,79 @@
+package rewrite
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite/jsonedit"
+)
+
+// claim is a policy.Claim, where it was made, and what came of it.
+type claim struct {
+	policy.Claim
+	at        jsonedit.Value // what makes the claim, in the body or an answer
+	parameter string         // of the query, if that makes the claim
+	text      string         // the JSON text that makes the claim, if it is not at's
+
+	// edit makes a decision to bind or replace come true, and gives the JSON
+	// text that is sent instead. Without it such a decision refuses the call.
+	edit        func(policy.Decision) string
+	held        string // how the claim can be changed, where it cannot be edited
+	unpublished string // the network mode with which the port is not published, "" if it is
+
+	decision policy.Decision
+	named    string // an address that the client could name instead
+	edited   bool
+	after    string // what is sent instead, if it was edited
+	hostPort string // the one that was chosen for several addresses
+}
+
+// outcome is what came of a claim, for others to see.
+func (cl *claim) outcome() Outcome {
+	o := Outcome{Claim: cl.Claim, Decision: cl.decision, Before: cl.before(), After: cl.before(), HostPort: cl.hostPort}
+	o.Wider = cl.decision.Action == policy.Bind && cl.named != ""
+	switch {
+	case cl.parameter != "":
+		o.Pointer = "?" + cl.parameter
+	case !cl.at.Absent() && cl.at.Doc.Name == "":
+		o.Pointer = cl.at.Pointer()
+	}
+	if cl.edited {
+		o.After = cl.after
+	}
+	return o
+}
+
+// before is the JSON text that makes the claim. A whole document is not shown:
+// it says much else, and what it says can be secret.
+func (cl *claim) before() string {
+	if cl.text != "" || cl.at.I == 0 {
+		return cl.text
+	}
+	return cl.at.Raw()
+}
+
+// met reports whether a claim already is what the policy wants. A mount that is
+// to be replaced is met if its source is safesock's own socket, listen.
+func (cl *claim) met(listen string) bool {
+	switch cl.decision.Action {
+	case policy.Allow, policy.Warn:
+		return true
+	case policy.Bind, policy.Deny: // Deny has addresses for a port that is not published
+		port, ok := cl.Claim.(policy.Port)
+		return ok && isOneOf(port.IP, cl.decision.To)
+	case policy.Replace:
+		mount, ok := cl.Claim.(policy.Mount)
+		return ok && mount.Source == listen
+	}
+	return false
+}
+
+// isOneOf reports whether an address, in its shortest spelling, is in a list.
+func isOneOf(ip string, addrs []netip.Addr) bool {
+	if ip == "" {
+		return false
+	}
+	addr, err := netip.ParseAddr(ip)
+	return err == nil && slices.Contains(addrs, addr)
+}

@@ -1,0 +1,137 @@
+package rewrite
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite/jsonedit"
+)
+
+// reading is a Call while it is being read. A reader takes it apart: it looks at
+// the body, the query and what the Engine says, and adds claims. The first thing
+// that is wrong is kept by refuse, so that readers can go on without looking.
+type reading struct {
+	request
+	container policy.Container // what the call says about the container it is about
+	compose   policy.Compose
+
+	claims      []*claim
+	notes       []Outcome // changes that no rule decides, told all the same
+	then        []func()  // changes that no decision asks for, made after those that one does
+	held        string    // how the claims of a container that exists can be changed
+	unpublished string    // the network mode with which the ports that are being read are not published, "" if they are
+	infra       string    // the id of the container that holds a pod together, while another one of that pod is read
+
+	world   *memory
+	refusal *Refusal
+
+	jsonedit.Edits
+	came   string     // the request target
+	sent   string     // the one to send
+	params url.Values // of the target's query, nil until one is asked for
+}
+
+// request is what a reader sees of a call.
+type request struct {
+	route  string            // the endpoint's pattern, "" if the call is not intercepted
+	path   string            // decoded, without the version
+	vars   map[string]string // the path's variables, as in "name"
+	url    *url.URL
+	header http.Header
+	text   []byte // the body
+
+	upstream string // path of the guarded Engine's socket, symbolic links resolved
+	listen   string // path of safesock's own socket, which replaces it in mounts
+}
+
+// Bounds on what one call costs. A claim of every TCP port there is stays below.
+const (
+	maxClaims     = 70_000
+	maxParameters = 10_000
+)
+
+// note tells of a change that no rule decides.
+func (c *reading) note(at jsonedit.Value, after string) {
+	c.notes = append(c.notes, Outcome{
+		Claim: policy.API{}, Pointer: at.Pointer(), Decision: policy.Decision{Action: policy.Allow},
+		Before: at.Raw(), After: after,
+	})
+}
+
+// refuse keeps the first reason why the call must not be forwarded.
+func (c *reading) refuse(status int, format string, args ...any) {
+	if c.refusal == nil {
+		c.refusal = &Refusal{Status: status, Message: "safesock: " + fmt.Sprintf(format, args...)}
+	}
+}
+
+// body is the call's JSON body, absent if there is none. It must be an object.
+func (c *reading) body() jsonedit.Value { return c.bodyOf('{', "an object") }
+
+// list is the call's JSON body where that is a list.
+func (c *reading) list() jsonedit.Value { return c.bodyOf('[', "a list") }
+
+func (c *reading) bodyOf(kind byte, what string) jsonedit.Value {
+	if len(c.text) == 0 {
+		return jsonedit.Value{}
+	}
+	for _, coding := range c.header.Values("Content-Encoding") {
+		if !strings.EqualFold(coding, "identity") {
+			c.refuse(http.StatusUnsupportedMediaType, "a body with Content-Encoding %q cannot be read; send it as it is", coding)
+			return jsonedit.Value{}
+		}
+	}
+	body, err := jsonedit.Parse(string(c.text))
+	if err != nil {
+		c.refuse(http.StatusBadRequest, "the body: %v", err)
+		return jsonedit.Value{}
+	}
+	return c.document("", body, http.StatusBadRequest, kind, what)
+}
+
+// document is a JSON text of a kind. Its name is "" for the call's own body.
+func (c *reading) document(name string, text *jsonedit.Text, status int, kind byte, what string) jsonedit.Value {
+	doc := &jsonedit.Document{Text: text, Name: name}
+	doc.Refuse = func(pointer, problem string) {
+		if name != "" {
+			pointer = name + " " + pointer
+		}
+		c.refuse(status, "%s: %s", cmp.Or(strings.TrimSpace(pointer), "the body"), problem)
+	}
+	root := jsonedit.Value{Doc: doc}.OrAbsent()
+	if !root.Absent() {
+		root.Is(kind, what)
+	}
+	return root
+}
+
+// about keeps what a call says about its container, for the rules to see.
+func (c *reading) about(name, image string, labels jsonedit.Value) {
+	of := labels.TextMap()
+	c.container = policy.Container{Name: name, Image: image, Labels: of}
+	c.compose = policy.Compose{
+		Project: of["com.docker.compose.project"],
+		Service: of["com.docker.compose.service"],
+		Files:   of["com.docker.compose.project.config_files"],
+		Dir:     of["com.docker.compose.project.working_dir"],
+	}
+}
+
+// claim adds a claim that is made by a value.
+func (c *reading) claim(what policy.Claim, at jsonedit.Value) *claim {
+	cl := &claim{Claim: what, at: at, held: c.held, unpublished: c.unpublished}
+	if len(c.claims) == maxClaims {
+		c.refuse(http.StatusRequestEntityTooLarge, "the call claims more than %d things", maxClaims)
+		return cl
+	}
+	c.claims = append(c.claims, cl)
+	return cl
+}
+
+// reader turns one call into claims, and refuses what it cannot understand. It
+// is named after its endpoint.
+type reader func(*reading)
