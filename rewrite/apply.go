@@ -255,16 +255,17 @@ func (c *pass) askedBefore(made policy.Claim) (asked []policy.Claim) {
 func (c *pass) edit() {
 	for _, cl := range c.claims {
 		refused := cl.decision.Action == policy.Deny && cl.unpublished == ""
-		if refused || !cl.met(c.listen) && cl.edit == nil {
+		if refused || !cl.met(c.listen) && cl.edit == nil && !cl.listed {
 			c.refusal = &Refusal{http.StatusForbidden, denial(cl, c.call.Method+" "+c.call.Path)}
 			return
 		}
 	}
 	for _, cl := range c.claims {
-		if !cl.met(c.listen) {
+		if cl.edit != nil && !cl.met(c.listen) {
 			cl.edited, cl.after = true, cl.edit(cl.decision)
 		}
 	}
+	c.writeLists()
 	for _, then := range c.then {
 		then()
 	}

@@ -15,9 +15,11 @@ type claim struct {
 	parameter string         // of the query, if that makes the claim
 	text      string         // the JSON text that makes the claim, if it is not at's
 
-	// edit makes a decision to bind or replace come true, and gives the JSON
-	// text that is sent instead. Without it such a decision refuses the call.
+	// A decision to bind or replace comes true by edit, which gives the JSON
+	// text that is sent instead, or is written with the list that the claim
+	// stands in. Where there is neither, it refuses the call.
 	edit        func(policy.Decision) string
+	listed      bool
 	held        string // how the claim can be changed, where it cannot be edited
 	unpublished string // the network mode with which the port is not published, "" if it is
 

@@ -1,12 +1,8 @@
 package rewrite
 
 import (
-	"cmp"
-	"fmt"
 	"net/http"
-	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/safesock/safesock/policy"
@@ -25,9 +21,7 @@ func libpodSpec(c *reading) {
 	if mode := spec.Field("netns").Field("nsmode").Text(); mode == "host" || mode == "none" || mode == "container" {
 		c.unpublished = mode
 	}
-	mappings := spec.Member("portmappings")
-	c.libpodPorts(mappings)
-	c.libpodPublishAll(spec, mappings)
+	c.libpodPorts(spec)
 	c.unpublished = ""
 	c.libpodNetworks(spec)
 
@@ -54,142 +48,6 @@ func libpodSpec(c *reading) {
 	c.volumesFrom(spec.Field("volumes_from"))
 	c.libpodPrivileges(spec)
 	c.workingDir(spec.Field("work_dir"))
-}
-
-// maxRange is how many ports one mapping may have.
-const maxRange = 4096
-
-// libpodPorts claims port mappings. One mapping can be of a range of ports, and
-// of several protocols, as in "tcp,udp". It has one address.
-func (c *reading) libpodPorts(mappings jsonedit.Value) {
-	for m := range mappings.Items() {
-		if m.OrAbsent().Absent() {
-			continue // Podman refuses it
-		}
-		first, count := m.Field("host_port").Number(), max(m.Field("range").Number(), 1)
-		if count > maxRange {
-			c.refuse(http.StatusBadRequest, "%s/range: more than %d ports", m.Pointer(), maxRange)
-			return
-		}
-		made := map[string]string{} // such texts by their addresses: the ports of a range share one
-		bound := ""                 // what takes the mapping's place, "" before any decision
-		edit := func(cl *claim, to []netip.Addr) string {
-			if first == 0 && count > 1 && len(to) > 1 {
-				c.refuse(http.StatusBadRequest, "%s: a range without host ports can go to one address only; name the host ports", m.Pointer())
-				return ""
-			}
-			asked := cl.Claim.(policy.Port).Host
-			host := asked
-			if first == 0 {
-				host = c.sharedPort(cl, to)
-			}
-			place := fmt.Sprint(to)
-			if host != asked {
-				place += " " + host
-			}
-			if text, done := made[place]; done {
-				return text
-			}
-			var texts []string
-			for _, ip := range to {
-				var inside jsonedit.Edits
-				inside.Set(m, "host_ip", jsonedit.Quote(ip.String()))
-				if host != asked {
-					inside.Set(m, "host_port", host)
-				}
-				texts = append(texts, inside.Made(m))
-			}
-			made[place] = strings.Join(texts, ",")
-			return made[place]
-		}
-		for protocol := range strings.SplitSeq(strings.ToLower(m.Field("protocol").Text()), ",") {
-			for i := range count {
-				port := policy.Port{
-					Container: int(m.Field("container_port").Number() + i),
-					Protocol:  cmp.Or(protocol, "tcp"),
-					IP:        hostIP(m.Field("host_ip").Text()),
-					Bindable:  true,
-				}
-				if first != 0 {
-					port.Host = strconv.FormatInt(first+i, 10)
-				}
-				cl := c.claim(port, m)
-				cl.edit = func(d policy.Decision) string {
-					text := edit(cl, d.To)
-					switch {
-					case bound == "":
-						c.Replace(m, text)
-						bound = text
-					case bound != text:
-						c.refuse(http.StatusBadRequest, "%s: its ports go to different addresses; give each a mapping of its own", m.Pointer())
-					}
-					return text
-				}
-			}
-		}
-	}
-}
-
-// libpodPublishAll claims the ports that publish_image_ports publishes. They
-// get mappings of their own, and the flag is cleared.
-func (c *reading) libpodPublishAll(spec, mappings jsonedit.Value) {
-	flag := spec.Field("publish_image_ports")
-	if !flag.Flag() {
-		return
-	}
-	has := map[policy.Port]bool{}
-	for m := range mappings.Items() {
-		for _, protocol := range strings.Split(strings.ToLower(m.Field("protocol").Text()), ",") {
-			has[portOf(fmt.Sprintf("%d/%s", m.Field("container_port").Number(), protocol))] = true
-		}
-	}
-	var ports []policy.Port
-	add := func(key string) {
-		if port := portOf(key); !has[port] && port.Container != 0 {
-			has[port] = true
-			ports = append(ports, port)
-		}
-	}
-	for key := range c.imagePorts(spec.Field("image").Text()).Members() {
-		add(key)
-	}
-	for number, protocols := range spec.Field("expose").Members() {
-		for _, protocol := range strings.Split(protocols.Text(), ",") {
-			add(number + "/" + protocol)
-		}
-	}
-	slices.SortFunc(ports, func(a, b policy.Port) int { return strings.Compare(portName(a), portName(b)) })
-
-	var texts []string
-	for _, port := range ports {
-		text := fmt.Sprintf(`{"container_port":%d,"protocol":%q}`, port.Container, port.Protocol)
-		place := len(texts)
-		texts = append(texts, text)
-		cl := c.claim(port, flag)
-		cl.edit = func(d policy.Decision) string {
-			host := c.sharedPort(cl, d.To)
-			if host != "" {
-				host = `,"host_port":` + host
-			}
-			var all []string
-			for _, ip := range d.To {
-				all = append(all, fmt.Sprintf(`{"container_port":%d,"protocol":%q,"host_ip":%q%s}`, port.Container, port.Protocol, ip, host))
-			}
-			texts[place] = strings.Join(all, ",")
-			return texts[place]
-		}
-	}
-	c.then = append(c.then, func() {
-		c.note(flag, "false")
-		c.Replace(flag, "false")
-		switch all := strings.Join(texts, ","); {
-		case all == "":
-		case mappings.OrAbsent().Absent():
-			c.Set(spec, "portmappings", "["+all+"]")
-		default:
-			c.Insert(mappings, all)
-		}
-	})
 }
 
 // libpodNetworks claims the networks of a container or pod.

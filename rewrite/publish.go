@@ -1,6 +1,8 @@
 package rewrite
 
 import (
+	"cmp"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -30,18 +32,128 @@ func (c *reading) unpublishedPorts() (all []Outcome) {
 	return all
 }
 
-// portList is the list of one port's bindings.
+// portList is a list of published ports that a call sends, whatever its name.
+// All that decisions change in it is written at once.
 type portList struct {
-	list    jsonedit.Value
-	claims  []*claim        // one for each binding, or one for an empty list
-	changes bool            // whether any of them is edited
-	taken   map[string]bool // the host addresses with ports that are in the list already
+	entries []*portEntry
+	all     bool // the call asks for more ports than it lists: entries have them, and the list is always written
+	// write puts texts, one for each entry, in the place of the list's items.
+	// An empty text leaves an entry out.
+	write func(texts []string)
+}
+
+// portEntry publishes a port, or several ports that share one host address.
+type portEntry struct {
+	at     jsonedit.Value // in the list; absent if the list does not have the entry yet
+	text   string         // of an entry that the list does not have yet, as no decision changes it
+	claims []*claim
+	loose  bool // several ports of which the host's are chosen by the Engine
+	// on gives the entry's text for a host address. A host port that is not
+	// empty takes the place of the entry's own.
+	on func(ip, hostPort string) string
+}
+
+// publish has the decisions about a list come true. A list of an object that
+// exists cannot be changed any more.
+func (c *reading) publish(l *portList) {
+	for _, e := range l.entries {
+		for _, cl := range e.claims {
+			cl.listed = true
+		}
+	}
+	c.lists = append(c.lists, l)
+}
+
+// writeLists writes the lists that a decision changes.
+func (c *reading) writeLists() {
+	for _, l := range c.lists {
+		if texts, changed := l.texts(c); changed && c.refusal == nil {
+			l.write(texts)
+		}
+	}
+}
+
+// texts are those of the entries as the decisions want them, and whether any
+// differs from what came.
+func (l *portList) texts(c *reading) (texts []string, changed bool) {
+	changed = l.all
+	kept := map[string]bool{} // the host addresses with ports that stay in the list
+	for _, e := range l.entries {
+		for _, cl := range e.claims {
+			if port := cl.Claim.(policy.Port); cl.met(c.listen) {
+				keep(kept, port.IP, port.Host)
+			}
+		}
+	}
+	for _, e := range l.entries {
+		unmet := slices.IndexFunc(e.claims, func(cl *claim) bool { return !cl.met(c.listen) })
+		if unmet < 0 {
+			texts = append(texts, cmp.Or(e.text, e.at.Raw()))
+			continue
+		}
+		changed = true
+		texts = append(texts, e.bound(c, e.claims[unmet], kept))
+	}
+	return texts, changed
+}
+
+// bound is an entry with the addresses of a decision. One that the list has
+// already is left out: the Engine would find its port in use.
+func (e *portEntry) bound(c *reading, first *claim, kept map[string]bool) string {
+	to := first.decision.To
+	for _, cl := range e.claims {
+		if !slices.Equal(cl.decision.To, to) {
+			c.refuse(http.StatusBadRequest, "%s: its ports go to different addresses; give each a mapping of its own", e.at.Pointer())
+			return ""
+		}
+	}
+	if e.loose && len(to) > 1 {
+		c.refuse(http.StatusBadRequest, "%s: a range without host ports can go to one address only; name the host ports", e.at.Pointer())
+		return ""
+	}
+	hostPort := c.sharedPort(first.Claim.(policy.Port), to)
+	var texts []string
+	for _, ip := range to {
+		if keep(kept, ip.String(), cmp.Or(hostPort, first.Claim.(policy.Port).Host)) {
+			texts = append(texts, e.on(ip.String(), hostPort))
+		}
+	}
+	text := strings.Join(texts, ",")
+	for _, cl := range e.claims {
+		cl.edited, cl.after, cl.hostPort = true, text, hostPort
+	}
+	return text
+}
+
+// keep reports whether an address with a port was not kept yet. Ports that the
+// Engine chooses differ.
+func keep(kept map[string]bool, ip, hostPort string) bool {
+	if hostPort == "" || strings.Contains(hostPort, "-") {
+		return true
+	}
+	at := ip + " " + hostPort
+	if kept[at] {
+		return false
+	}
+	kept[at] = true
+	return true
+}
+
+// sharedPort is a host port for a port that is published on several addresses
+// and names none. They must all get the same port, so that it is chosen here
+// and not by the Engine. It is "" where nothing has to be chosen.
+func (c *reading) sharedPort(port policy.Port, to []netip.Addr) (chosen string) {
+	fixed := port.Host != "" && !strings.Contains(port.Host, "-")
+	if len(to) > 1 && !fixed && c.refusal == nil {
+		chosen, c.refusal = c.world.freePort(port.Protocol, to, port.Host)
+	}
+	return chosen
 }
 
 // portBindings claims each binding of a container's ports.
 func (c *reading) portBindings(bindings jsonedit.Value) {
 	for key, list := range bindings.Members() {
-		p := &portList{list: list}
+		l := &portList{write: func(texts []string) { c.Replace(list, list.WithItems(texts)) }}
 		port := portOf(key)
 		// An empty list is one binding without an address for Engines from 25.
 		// Podman shows one for a port of a container that is only exposed.
@@ -50,114 +162,37 @@ func (c *reading) portBindings(bindings jsonedit.Value) {
 			if list.Doc.Name != "" && c.podman() {
 				continue
 			}
-			p.claims = append(p.claims, c.claim(port, list))
+			l.entries = append(l.entries, &portEntry{at: list, claims: []*claim{c.claim(port, list)}, on: newBinding})
 		}
 		for binding := range list.Items() {
 			port.IP = hostIP(binding.Field("HostIp").Text())
 			port.Host = hostPort(binding.Field("HostPort").Text())
-			p.claims = append(p.claims, c.claim(port, binding))
+			l.entries = append(l.entries, &portEntry{at: binding, claims: []*claim{c.claim(port, binding)}, on: bindingOf(binding)})
 		}
-		if list.Doc.Name != "" {
-			continue
-		}
-		for _, cl := range p.claims {
-			cl.edit = func(d policy.Decision) string { return p.bind(c, cl, d.To) }
+		if list.Doc.Name == "" {
+			c.publish(l)
 		}
 	}
 }
 
-// bind gives the bindings that take the place of one. One that the list has
-// already is left out: the Engine would find its port in use.
-func (p *portList) bind(c *reading, cl *claim, to []netip.Addr) string {
-	if !p.changes {
-		p.changes = true
-		c.then = append(c.then, func() { p.edit(c) })
+// newBinding is the text of a binding.
+func newBinding(ip, hostPort string) string {
+	return `{"HostIp":` + jsonedit.Quote(ip) + `,"HostPort":` + jsonedit.Quote(hostPort) + `}`
+}
+
+// bindingOf gives the text of a binding with another address.
+func bindingOf(binding jsonedit.Value) func(ip, hostPort string) string {
+	if binding.OrAbsent().Absent() {
+		return newBinding
 	}
-	if several := len(p.claims)+len(to) > 2; several && p.taken == nil {
-		p.taken = map[string]bool{}
-		for _, sibling := range p.claims {
-			if sibling.met(c.listen) {
-				port := sibling.Claim.(policy.Port)
-				p.take(port.IP, port.Host)
-			}
-		}
-	}
-	port := cl.Claim.(policy.Port)
-	host := c.sharedPort(cl, to)
-	var texts []string
-	for _, ip := range to {
-		if p.taken != nil && !p.take(ip.String(), host) {
-			continue
-		}
-		if cl.at == p.list || cl.at.OrAbsent().Absent() {
-			texts = append(texts, `{"HostIp":`+jsonedit.Quote(ip.String())+`,"HostPort":`+jsonedit.Quote(host)+`}`)
-			continue
-		}
+	return func(ip, hostPort string) string {
 		var inside jsonedit.Edits
-		inside.Set(cl.at, "HostIp", jsonedit.Quote(ip.String()))
-		if host != port.Host {
-			inside.Set(cl.at, "HostPort", jsonedit.Quote(host))
+		inside.Set(binding, "HostIp", jsonedit.Quote(ip))
+		if hostPort != "" {
+			inside.Set(binding, "HostPort", jsonedit.Quote(hostPort))
 		}
-		texts = append(texts, inside.Made(cl.at))
+		return inside.Made(binding)
 	}
-	return strings.Join(texts, ",")
-}
-
-// take tells whether an address with a port was not in the list yet.
-func (p *portList) take(ip, host string) bool {
-	if host == "" || strings.Contains(host, "-") {
-		return true
-	}
-	at := ip + " " + host
-	if p.taken[at] {
-		return false
-	}
-	p.taken[at] = true
-	return true
-}
-
-// edit puts the new bindings into the list.
-func (p *portList) edit(c *reading) {
-	var all []string
-	dropped := false
-	for _, cl := range p.claims {
-		text := cl.after
-		switch {
-		case !cl.edited:
-			text = cl.at.Raw()
-		case cl.at != p.list && text != "":
-			c.Replace(cl.at, text)
-		case text == "":
-			dropped = true
-			continue
-		case p.list.OrAbsent().Absent():
-			c.Replace(p.list, "["+text+"]")
-		default:
-			c.Insert(p.list, text)
-		}
-		all = append(all, text)
-	}
-	if !dropped {
-		return
-	}
-	n := p.list.Node()
-	c.Edits = slices.DeleteFunc(c.Edits, func(e jsonedit.Edit) bool { return e.Start >= n.Start && e.End <= n.End })
-	c.Replace(p.list, "["+strings.Join(all, ",")+"]")
-}
-
-// sharedPort is the host port of a port that is published on several
-// addresses. They must all get the same one, so that one which only the Engine
-// would choose is chosen here.
-func (c *reading) sharedPort(cl *claim, to []netip.Addr) string {
-	port := cl.Claim.(policy.Port)
-	fixed := port.Host != "" && !strings.Contains(port.Host, "-")
-	if len(to) < 2 || fixed {
-		return port.Host
-	}
-	if c.refusal == nil {
-		cl.hostPort, c.refusal = c.world.freePort(port.Protocol, to, port.Host)
-	}
-	return cl.hostPort
 }
 
 // publishAll claims the ports that PublishAllPorts publishes: those exposed by
@@ -184,34 +219,18 @@ func (c *reading) publishAll(host jsonedit.Value, exposed ...jsonedit.Value) {
 		}
 	}
 	slices.Sort(keys)
-	texts := map[string]string{}
+	l := &portList{all: true}
 	for _, key := range keys {
-		port := portOf(key)
-		cl := c.claim(port, flag)
-		texts[key] = `{"HostIp":"","HostPort":""}`
-		if flag.Doc.Name == "" {
-			cl.edit = func(d policy.Decision) string {
-				shared := c.sharedPort(cl, d.To)
-				var all []string
-				for _, ip := range d.To {
-					all = append(all, `{"HostIp":`+jsonedit.Quote(ip.String())+`,"HostPort":`+jsonedit.Quote(shared)+`}`)
-				}
-				texts[key] = strings.Join(all, ",")
-				return texts[key]
-			}
-		}
+		l.entries = append(l.entries, &portEntry{text: newBinding("", ""), claims: []*claim{c.claim(portOf(key), flag)}, on: newBinding})
 	}
-	if flag.Doc.Name != "" {
-		return
-	}
-	c.then = append(c.then, func() {
+	l.write = func(texts []string) {
 		if len(keys) == 0 {
 			c.note(flag, "false")
 		}
 		c.Replace(flag, "false")
 		var members []string
-		for _, key := range keys {
-			members = append(members, jsonedit.Quote(key)+":["+texts[key]+"]")
+		for i, key := range keys {
+			members = append(members, jsonedit.Quote(key)+":["+texts[i]+"]")
 		}
 		switch all := strings.Join(members, ","); {
 		case all == "":
@@ -220,7 +239,10 @@ func (c *reading) publishAll(host jsonedit.Value, exposed ...jsonedit.Value) {
 		default:
 			c.Insert(bindings, all)
 		}
-	})
+	}
+	if flag.Doc.Name == "" {
+		c.publish(l)
+	}
 }
 
 // imagePorts are the ports that an image exposes, absent if there is no such

@@ -20,6 +20,7 @@ type reading struct {
 	compose   policy.Compose
 
 	claims      []*claim
+	lists       []*portList
 	notes       []Outcome // changes that no rule decides, told all the same
 	then        []func()  // changes that no decision asks for, made after those that one does
 	held        string    // how the claims of a container that exists can be changed

@@ -110,3 +110,40 @@ func Quote(s string) string {
 	}
 	return strings.TrimSuffix(out.String(), "\n")
 }
+
+// WithItems is the text of a list with other items, as many as it has, in the
+// place of its own, and with new ones before them. An item that is empty is left
+// out. What stands between the items stays. A list that is absent, null or empty
+// can get any number of items.
+func (v Value) WithItems(items []string, before ...string) string {
+	open, gaps, end := "[", make([]string, len(items)), "]" // the text before the first item, before each other one, and behind the last
+	if !v.OrAbsent().Empty() {
+		n, i := v.Node(), 0
+		at := n.Start
+		for item := range v.Children() {
+			if gaps[i] = v.Doc.src[at:item.Node().Start]; i == 0 {
+				open = gaps[i]
+			}
+			at = item.Node().End
+			i++
+		}
+		end = v.Doc.src[at:n.End]
+	}
+	var out strings.Builder
+	out.WriteString(open)
+	written := 0
+	for i, item := range append(before, items...) {
+		if item == "" {
+			continue
+		}
+		if written++; written > 1 {
+			gap := ","
+			if i -= len(before); i > 0 && gaps[i] != "" {
+				gap = gaps[i]
+			}
+			out.WriteString(gap)
+		}
+		out.WriteString(item)
+	}
+	return out.String() + end
+}
