@@ -37,7 +37,7 @@ func (cl *claim) outcome() Outcome {
 	switch {
 	case cl.parameter != "":
 		o.Pointer = "?" + cl.parameter
-	case !cl.at.Absent() && cl.at.Doc.Name == "":
+	case inBody(cl.at):
 		o.Pointer = cl.at.Pointer()
 	}
 	if cl.edited {
@@ -45,6 +45,10 @@ func (cl *claim) outcome() Outcome {
 	}
 	return o
 }
+
+// inBody reports whether a value was sent in the call's body, and not answered
+// by the Engine.
+func inBody(v jsonedit.Value) bool { return !v.Absent() && v.Doc.Name == "" }
 
 // before is the JSON text that makes the claim. A whole document is not shown:
 // it says much else, and what it says can be secret.
@@ -78,4 +82,25 @@ func isOneOf(ip string, addrs []netip.Addr) bool {
 	}
 	addr, err := netip.ParseAddr(ip)
 	return err == nil && slices.Contains(addrs, addr)
+}
+
+// portList is a list of published ports that a call sends, whatever its name.
+// All that decisions change in it is written at once.
+type portList struct {
+	entries []*portEntry
+	all     bool // the call asks for more ports than it lists: entries have them, and the list is always written
+	// write puts texts, one for each entry, in the place of the list's items.
+	// An empty text leaves an entry out.
+	write func(texts []string)
+}
+
+// portEntry publishes a port, or several ports that share one host address.
+type portEntry struct {
+	at     jsonedit.Value // in the list; absent if the list does not have the entry yet
+	text   string         // of an entry that the list does not have yet, as no decision changes it
+	claims []*claim
+	loose  bool // several ports of which the host's are chosen by the Engine
+	// on gives the entry's text for a host address. A host port that is not
+	// empty takes the place of the entry's own.
+	on func(ip, hostPort string) string
 }

@@ -20,12 +20,11 @@ func containerCreate(c *reading) {
 		c.volumeDriver(body)
 	}
 	networks := body.Field("NetworkingConfig").Field("EndpointsConfig")
-	c.unpublished = c.portlessMode(host.Field("NetworkMode").Text(), networks)
 	c.portBindings(host.Member("PortBindings"))
 	if host.Field("PublishAllPorts").Flag() {
 		c.publishAll(host, body.Field("ExposedPorts"), c.imagePorts(c.container.Image))
 	}
-	c.unpublished = ""
+	c.unpublished(c.portlessMode(host.Field("NetworkMode").Text(), networks))
 	c.desktopLabels(labels)
 
 	c.networkMode(host.Field("NetworkMode"))

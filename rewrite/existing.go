@@ -20,22 +20,20 @@ func (c *reading) target(of kinds) {
 	if of.ports || of.fresh && x.Field("State").Field("Status").Text() == "created" {
 		c.started(x, map[string]bool{})
 	} else {
-		c.existing(x)
+		c.held(x)
 	}
-	c.held = ""
 	c.pin("name", x.Field("Id").Text())
 }
 
-// existing claims what a container has, as the Engine holds it, besides ports.
-func (c *reading) existing(x jsonedit.Value) {
+// held claims what a container has, as the Engine holds it, besides ports.
+func (c *reading) held(x jsonedit.Value) {
 	if pod := c.podmans(x).Field("Pod").Text(); pod != "" {
-		c.infra = c.engine(aPod, pod).Field("InfraContainerID").Text()
+		c.existing[x.Doc].infra = c.engine(aPod, pod).Field("InfraContainerID").Text()
 	}
 	c.containerNetworks(x, x, 0)
 	c.containerMounts(x, x)
 	c.privileges(x.Field("HostConfig"))
 	c.workingDir(x.Field("Config").Field("WorkingDir"))
-	c.infra = ""
 }
 
 // started claims what a container gets when it starts, and what those get that
@@ -51,13 +49,12 @@ func (c *reading) started(x jsonedit.Value, read map[string]bool) {
 	if has := !bindings.Empty() || all.Flag(); has && c.portlessNetwork(x.Field("NetworkSettings").Field("Networks")) == "" {
 		c.ports(x)
 	}
-	c.existing(x)
+	c.held(x)
 	for _, needed := range c.podmans(x).Field("Dependencies").Texts() {
-		held := c.held
-		other := c.mustInspect(needed)
-		c.held = "the container " + nameOf(other) + ", which starts with it, was created without safesock; remove both and create them again"
-		c.started(other, read)
-		c.held = held
+		if other := c.mustInspect(needed); !other.Absent() {
+			c.exists(other, "the container "+nameOf(other)+", which starts with it, was created without safesock; remove both and create them again")
+			c.started(other, read)
+		}
 	}
 }
 
@@ -68,15 +65,15 @@ func (c *reading) ports(x jsonedit.Value) {
 	c.publishAll(host, x.Field("Config").Field("ExposedPorts"))
 }
 
-// aboutExisting is about for a container that exists. What is claimed from
-// then on, until held is cleared, is held by that container.
+// aboutExisting is about for a container that exists.
 func (c *reading) aboutExisting(x jsonedit.Value) {
 	config := x.Field("Config")
 	c.about(nameOf(x), config.Field("Image").Text(), config.Field("Labels"))
-	c.held = "the container " + c.container.Name + " was created without safesock; "
+	held := "the container " + c.container.Name + " was created without safesock; "
 	if c.compose.Service != "" {
-		c.held += "recreate it: docker compose up --force-recreate " + c.compose.Service
+		held += "recreate it: docker compose up --force-recreate " + c.compose.Service
 	} else {
-		c.held += "remove it (docker rm -f " + c.container.Name + ") and run it again"
+		held += "remove it (docker rm -f " + c.container.Name + ") and run it again"
 	}
+	c.exists(x, held)
 }

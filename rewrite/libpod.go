@@ -17,12 +17,11 @@ func libpodSpec(c *reading) {
 	spec := c.body()
 	c.about(spec.Field("name").Text(), spec.Field("image").Text(), spec.Field("labels"))
 
+	c.libpodPorts(spec)
 	// With these Podman forgets the ports of a container, and refuses a pod.
 	if mode := spec.Field("netns").Field("nsmode").Text(); mode == "host" || mode == "none" || mode == "container" {
-		c.unpublished = mode
+		c.unpublished(mode)
 	}
-	c.libpodPorts(spec)
-	c.unpublished = ""
 	c.libpodNetworks(spec)
 
 	for m := range spec.Field("mounts").Items() {
@@ -176,11 +175,10 @@ func libpodPodStart(c *reading) {
 	for member := range pod.Field("Containers").Items() {
 		members++
 		if x := c.mustInspect(member.Field("Id").Text()); !x.Absent() {
-			c.held = "the pod " + name + " was created without safesock; remove it (podman pod rm -f " + name + ") and create it again"
+			c.exists(x, "the pod "+name+" was created without safesock; remove it (podman pod rm -f "+name+") and create it again")
 			c.started(x, read)
 		}
 	}
-	c.held = ""
 	if members != pod.Field("NumContainers").Number() {
 		c.refuse(http.StatusBadGateway, "the Engine does not name all containers of the pod %s", name)
 	}

@@ -170,7 +170,7 @@ func (c *reading) volume(name, target string, readOnly bool, at jsonedit.Value) 
 	}
 	v := c.engine(aVolume, name)
 	for _, cl := range c.volumeOptions(v.Field("Driver"), v.Field("Options"), target, readOnly) {
-		if !at.Absent() && at.Doc.Name == "" {
+		if inBody(at) {
 			cl.at = at
 		}
 		cl.edit = nil
@@ -192,7 +192,7 @@ func (c *reading) volumeOptions(driver, options jsonedit.Value, target string, r
 		at = options
 	}
 	claims, bound := c.mounted(kind, device.Text(), strings.Split(flags, ","), target, readOnly, at, options)
-	if bound != nil && at == device && device.Doc.Name == "" {
+	if bound != nil && at == device && inBody(device) {
 		bound.edit = func(policy.Decision) string {
 			c.Replace(device, jsonedit.Quote(c.listen))
 			return jsonedit.Quote(c.listen)
@@ -306,12 +306,11 @@ func (c *reading) volumesFrom(list jsonedit.Value) {
 		if x.Absent() {
 			continue // the Engine refuses it
 		}
-		held := c.held
-		if held == "" {
-			c.held = "it comes with the volumes of the container " + name
-		}
+		before := len(c.claims)
 		c.containerMounts(x, item)
-		c.held = held
+		for _, cl := range c.claims[before:] {
+			cl.held = cmp.Or(cl.held, "it comes with the volumes of the container "+name)
+		}
 	}
 }
 

@@ -52,7 +52,6 @@ func networkConnect(c *reading) {
 	if running := x.Field("State").Field("Running").Flag(); !running || c.portlessNetwork(networks) != "host" {
 		c.ports(x)
 	}
-	c.held = ""
 	c.pinText(container, x.Field("Id").Text())
 }
 
@@ -86,7 +85,6 @@ func networkDisconnect(c *reading) {
 	if x.Field("State").Field("Running").Flag() && c.networks(x, x, network) {
 		c.ports(x)
 	}
-	c.held = ""
 }
 
 // endpoint is the container that a network's endpoint belongs to, absent if it

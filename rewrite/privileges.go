@@ -23,7 +23,7 @@ func (c *reading) privileges(host jsonedit.Value) {
 	c.namespace("ipc", host.Field("IpcMode"), "private", "shareable", "none", "default")
 	c.namespace("uts", host.Field("UTSMode"), "private")
 	c.namespace("userns", host.Field("UsernsMode"), "private")
-	if c.held == "" {
+	if !c.isExisting(host) {
 		// With cgroup v1 the Engine gives every container the host's, so that
 		// one which exists does not tell what was asked for.
 		c.namespace("cgroupns", host.Field("CgroupnsMode"), "private")
@@ -39,7 +39,7 @@ func (c *reading) privileges(host jsonedit.Value) {
 	c.plain("log_path", host.Field("LogConfig").Field("Config").Field("path"))
 	// The docker command writes the container's id itself, Podman's server does
 	// it for its clients.
-	if file := host.Field("ContainerIDFile"); c.held == "" && file.Text() != "" && c.podman() {
+	if file := host.Field("ContainerIDFile"); !c.isExisting(host) && file.Text() != "" && c.podman() {
 		c.plain("container_id_file", file)
 	}
 }
@@ -49,7 +49,7 @@ func (c *reading) privileges(host jsonedit.Value) {
 // for.
 func (c *reading) annotations(object jsonedit.Value) {
 	for key, m := range object.Members() {
-		if c.held != "" && slices.ContainsFunc(podmanNotes, func(note string) bool { return strings.HasPrefix(key, note) }) {
+		if c.isExisting(object) && slices.ContainsFunc(podmanNotes, func(note string) bool { return strings.HasPrefix(key, note) }) {
 			continue
 		}
 		c.claim(policy.Privilege{Name: "annotation", Value: key}, m)
@@ -63,7 +63,7 @@ var podmanNotes = []string{
 // cgroupParent claims a place in the host's cgroups. Podman notes the one that
 // it has chosen itself: its own for all containers, or a pod's below that.
 func (c *reading) cgroupParent(at jsonedit.Value) {
-	if c.held != "" && podmanParent.MatchString(at.Text()) && c.podman() {
+	if c.isExisting(at) && podmanParent.MatchString(at.Text()) && c.podman() {
 		return
 	}
 	c.plain("cgroup_parent", at)
@@ -133,8 +133,8 @@ func (c *reading) namespace(name string, mode jsonedit.Value, own ...string) {
 	}
 	value := text
 	if other, found := strings.CutPrefix(text, "container:"); found {
-		if c.infra != "" {
-			own = append(own, "container:"+c.infra) // its pod's
+		if x := c.existing[mode.Doc]; x != nil && x.infra != "" {
+			own = append(own, "container:"+x.infra) // its pod's
 		}
 		field := map[string]string{"pid": "PidMode", "ipc": "IpcMode", "uts": "UTSMode", "userns": "UsernsMode"}[name]
 		for range maxJoined {
@@ -173,7 +173,7 @@ func (c *reading) securityOptions(host jsonedit.Value) {
 			continue
 		case name == "seccomp" && option == "builtin", name == "apparmor" && option == "docker-default":
 			continue
-		case c.held != "" && shared && name == "label" && option == "disable":
+		case c.isExisting(host) && shared && name == "label" && option == "disable":
 			continue // the Engine adds it by itself
 		case strings.HasPrefix(option, "{"):
 			option = "profile" // the text of a whole seccomp profile
@@ -190,7 +190,7 @@ func (c *reading) securityOptions(host jsonedit.Value) {
 		}
 		texts := list.Texts()
 		lacks := func(path string) bool { return !slices.Contains(texts, path) }
-		if c.held != "" && lacks(system.paths[0]) || c.held == "" && slices.ContainsFunc(system.paths, lacks) {
+		if lacks(system.paths[0]) || !c.isExisting(host) && slices.ContainsFunc(system.paths, lacks) {
 			c.claim(policy.Privilege{Name: "security_opt", Value: "systempaths=unconfined"}, list)
 			return
 		}
@@ -214,7 +214,7 @@ func (c *reading) runtime(at jsonedit.Value) {
 	switch name := at.Text(); name {
 	case "", "runc", "crun", "oci", "io.containerd.runc.v2":
 	default:
-		if c.held != "" && c.engine(engineInfo, "").Field("DefaultRuntime").Text() == name {
+		if c.isExisting(at) && c.engine(engineInfo, "").Field("DefaultRuntime").Text() == name {
 			return // one that exists does not tell what was asked for
 		}
 		c.claim(policy.Privilege{Name: "runtime", Value: name}, at)

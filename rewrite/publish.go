@@ -11,6 +11,16 @@ import (
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
+// unpublished marks the ports that were claimed so far as not published with a
+// network mode. It is "" where they are published.
+func (c *reading) unpublished(mode string) {
+	for _, cl := range c.claims {
+		if _, isPort := cl.Claim.(policy.Port); isPort {
+			cl.unpublished = mode
+		}
+	}
+}
+
 // unpublishedPorts are what becomes of ports that are not published. Docker
 // keeps their bindings, and publishes them once the container has joined
 // another network: the bindings are edited as the policy says.
@@ -30,27 +40,6 @@ func (c *reading) unpublishedPorts() (all []Outcome) {
 		all = append(all, o)
 	}
 	return all
-}
-
-// portList is a list of published ports that a call sends, whatever its name.
-// All that decisions change in it is written at once.
-type portList struct {
-	entries []*portEntry
-	all     bool // the call asks for more ports than it lists: entries have them, and the list is always written
-	// write puts texts, one for each entry, in the place of the list's items.
-	// An empty text leaves an entry out.
-	write func(texts []string)
-}
-
-// portEntry publishes a port, or several ports that share one host address.
-type portEntry struct {
-	at     jsonedit.Value // in the list; absent if the list does not have the entry yet
-	text   string         // of an entry that the list does not have yet, as no decision changes it
-	claims []*claim
-	loose  bool // several ports of which the host's are chosen by the Engine
-	// on gives the entry's text for a host address. A host port that is not
-	// empty takes the place of the entry's own.
-	on func(ip, hostPort string) string
 }
 
 // publish has the decisions about a list come true. A list of an object that
@@ -159,7 +148,7 @@ func (c *reading) portBindings(bindings jsonedit.Value) {
 		// Podman shows one for a port of a container that is only exposed.
 		if list.OrAbsent().Empty() {
 			list.Items()
-			if list.Doc.Name != "" && c.podman() {
+			if !inBody(list) && c.podman() {
 				continue
 			}
 			l.entries = append(l.entries, &portEntry{at: list, claims: []*claim{c.claim(port, list)}, on: newBinding})
@@ -169,7 +158,7 @@ func (c *reading) portBindings(bindings jsonedit.Value) {
 			port.Host = hostPort(binding.Field("HostPort").Text())
 			l.entries = append(l.entries, &portEntry{at: binding, claims: []*claim{c.claim(port, binding)}, on: bindingOf(binding)})
 		}
-		if list.Doc.Name == "" {
+		if inBody(list) {
 			c.publish(l)
 		}
 	}
@@ -240,7 +229,7 @@ func (c *reading) publishAll(host jsonedit.Value, exposed ...jsonedit.Value) {
 			c.Insert(bindings, all)
 		}
 	}
-	if flag.Doc.Name == "" {
+	if inBody(flag) {
 		c.publish(l)
 	}
 }

@@ -19,13 +19,11 @@ type reading struct {
 	container policy.Container // what the call says about the container it is about
 	compose   policy.Compose
 
-	claims      []*claim
-	lists       []*portList
-	notes       []Outcome // changes that no rule decides, told all the same
-	then        []func()  // changes that no decision asks for, made after those that one does
-	held        string    // how the claims of a container that exists can be changed
-	unpublished string    // the network mode with which the ports that are being read are not published, "" if they are
-	infra       string    // the id of the container that holds a pod together, while another one of that pod is read
+	claims   []*claim
+	lists    []*portList
+	notes    []Outcome // changes that no rule decides, told all the same
+	then     []func()  // changes that no decision asks for, made after those that one does
+	existing map[*jsonedit.Document]*existing
 
 	world   *memory
 	refusal *Refusal
@@ -35,6 +33,28 @@ type reading struct {
 	sent   string     // the one to send
 	params url.Values // of the target's query, nil until one is asked for
 }
+
+// existing is an object that the Engine has, and that makes claims. They cannot
+// be edited any more.
+type existing struct {
+	held  string // how the claims can be changed all the same
+	infra string // of a container in a pod of Podman's: the id of the container that holds the pod together
+}
+
+// exists has the values of an object that the Engine has claimed as such from
+// now on.
+func (c *reading) exists(object jsonedit.Value, held string) *existing {
+	if c.existing == nil {
+		c.existing = map[*jsonedit.Document]*existing{}
+	}
+	x := &existing{held: held}
+	c.existing[object.Doc] = x
+	return x
+}
+
+// isExisting reports whether a value is part of an object that the Engine has,
+// and was not sent with the call.
+func (c *reading) isExisting(v jsonedit.Value) bool { return c.existing[v.Doc] != nil }
 
 // request is what a reader sees of a call.
 type request struct {
@@ -124,10 +144,13 @@ func (c *reading) about(name, image string, labels jsonedit.Value) {
 
 // claim adds a claim that is made by a value.
 func (c *reading) claim(what policy.Claim, at jsonedit.Value) *claim {
-	cl := &claim{Claim: what, at: at, held: c.held, unpublished: c.unpublished}
+	cl := &claim{Claim: what, at: at}
 	if len(c.claims) == maxClaims {
 		c.refuse(http.StatusRequestEntityTooLarge, "the call claims more than %d things", maxClaims)
 		return cl
+	}
+	if x := c.existing[at.Doc]; x != nil {
+		cl.held = x.held
 	}
 	c.claims = append(c.claims, cl)
 	return cl

@@ -21,10 +21,9 @@ func serviceUpdate(c *reading) {
 	if c.query("rollback") == "" {
 		return
 	}
-	before := len(c.claims)
-	c.held = "the service had it before; update the service instead of rolling back"
-	c.service(c.engine(aService, c.vars["id"]).Field("PreviousSpec"))
-	c.held = ""
+	before, service := len(c.claims), c.engine(aService, c.vars["id"])
+	c.exists(service, "the service had it before; update the service instead of rolling back")
+	c.service(service.Field("PreviousSpec"))
 	for _, cl := range c.claims[before:] {
 		cl.parameter = "rollback"
 	}

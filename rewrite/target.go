@@ -15,7 +15,7 @@ import (
 // pinText puts a name that cannot come to mean something else in the place of
 // one that can.
 func (c *reading) pinText(at jsonedit.Value, text string) {
-	if at.Absent() || at.Doc.Name != "" || at.Text() == text {
+	if !inBody(at) || at.Text() == text {
 		return
 	}
 	c.then = append(c.then, func() {
