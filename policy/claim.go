@@ -19,49 +19,14 @@ const (
 
 // A Claim is one thing that a call asks of the host: a Port, a Network, a
 // Mount, a Privilege, or the call itself, API. As JSON it has the names of the
-// policy language.
-type Claim interface{ Kind() Kind }
-
-// Port is a container port to be published on the host.
-type Port struct {
-	Container int    `json:"container"` // the port in the container; 0 if the call does not tell
-	Protocol  string `json:"protocol"`  // "tcp", "udp" or "sctp"
-	Host      string `json:"host"`      // the host port as the client wrote it: a number, a range, or "" for any free one
-	IP        string `json:"ip"`        // the host address in its shortest spelling; "" if there is none, or none that an Engine can use
-	Bindable  bool   `json:"bindable"`  // whether the API has a place for a host address
+// policy language. Each kind has a file of its own, with the words in which
+// people are told of it: SUBJECT EFFECT, or SUBJECT may not INFINITIVE.
+type Claim interface {
+	Kind() Kind
+	Subject() string    // what the claim is about, as in "80/tcp"
+	Effect() string     // what comes of it, as in "is published on every interface"
+	Infinitive() string // what it asks for, as in "be published on every interface"
 }
-
-// Network is a way onto the host's networks that needs no published port.
-type Network struct {
-	Mode    string            `json:"mode"`              // "host", "macvlan", "ipvlan", "routed", "unprotected", …
-	Name    string            `json:"name"`              // the network's name, "" if it has none
-	Driver  string            `json:"driver"`            // the network's driver, "" for the Engine's default
-	Options map[string]string `json:"options,omitempty"` // the network's driver options
-}
-
-// Mount is a path of the host that a container sees.
-type Mount struct {
-	Source   string `json:"source"` // absolute path on the host, symbolic links resolved where they could be
-	Target   string `json:"target"` // path in the container
-	ReadOnly bool   `json:"read_only"`
-	Engine   bool   `json:"engine"` // Source is, or is a folder that holds, the socket of a container engine
-	Socket   bool   `json:"socket"` // Source is the socket of the Engine that safesock guards: replace can be used
-}
-
-// Privilege is a right that reaches past the container.
-type Privilege struct {
-	Name  string `json:"name"`  // "privileged", "cap", "device", "pid", "ipc", "userns", "security_opt", "plugin", …
-	Value string `json:"value"` // what is asked for: the capability, the device's path, …
-}
-
-// API is the call itself.
-type API struct{}
-
-func (Port) Kind() Kind      { return KindPort }
-func (Network) Kind() Kind   { return KindNetwork }
-func (Mount) Kind() Kind     { return KindMount }
-func (Privilege) Kind() Kind { return KindPrivilege }
-func (API) Kind() Kind       { return KindAPI }
 
 // Call is what every rule sees besides the claim.
 type Call struct {

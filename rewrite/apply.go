@@ -207,7 +207,7 @@ func named(rules *policy.Decider, cl *claim) string {
 		return ""
 	case action == policy.Bind && port.IP == "":
 		port.IP = "0.0.0.0"
-	case action == policy.Deny && scopeless(port.IP):
+	case action == policy.Deny && port.Place() == policy.EveryInterface:
 		port.IP = "127.0.0.1"
 	default:
 		return ""

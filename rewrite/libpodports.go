@@ -109,6 +109,6 @@ func (c *reading) libpodExposed(spec jsonedit.Value, has map[policy.Port]bool) (
 			add(number + "/" + protocol)
 		}
 	}
-	slices.SortFunc(ports, func(a, b policy.Port) int { return strings.Compare(portName(a), portName(b)) })
+	slices.SortFunc(ports, func(a, b policy.Port) int { return strings.Compare(a.Subject(), b.Subject()) })
 	return ports
 }

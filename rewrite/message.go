@@ -3,7 +3,6 @@ package rewrite
 import (
 	"cmp"
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"github.com/safesock/safesock/policy"
@@ -20,41 +19,41 @@ func (o Outcome) Warning() string {
 		}
 		return "safesock: " + d.Reason
 	case policy.Warn:
-		return "safesock: " + subject(o.Claim) + " " + happens(o.Claim) + because(d, "")
+		return "safesock: " + o.Claim.Subject() + " " + o.Claim.Effect() + because(d, "")
 	case policy.Replace:
 		m, ok := o.Claim.(policy.Mount)
 		if !ok || o.Before == o.After && !o.pending() {
 			return ""
 		}
-		return fmt.Sprintf("safesock: the mount%s %s safesock's own socket instead of the Engine's%s", on(m.Target), o.would("is"), because(d, ""))
+		return fmt.Sprintf("safesock: the mount%s %s safesock's own socket instead of the Engine's%s", m.On(), o.would("is"), because(d, ""))
 	case policy.Bind:
 		p, ok := o.Claim.(policy.Port)
 		if !ok || o.Before == o.After && !o.pending() {
 			return ""
 		}
-		return fmt.Sprintf("safesock: %s %s published on %s", portName(p), o.would("is"), o.bound(p))
+		return fmt.Sprintf("safesock: %s %s published on %s", p.Subject(), o.would("is"), o.bound(p))
 	default: // seen in observe mode only
-		return "safesock: " + subject(o.Claim) + " would be refused" + because(d, "")
+		return "safesock: " + o.Claim.Subject() + " would be refused" + because(d, "")
 	}
 }
 
 // bound is where a port is bound to, and why.
 func (o Outcome) bound(p policy.Port) string {
-	asked := published(p)
+	asked := p.Place()
 	p.Host = cmp.Or(o.HostPort, p.Host)
 	var places []string
 	for _, to := range o.Decision.To {
 		if to.IsUnspecified() {
-			places = []string{everyInterface}
+			places = []string{policy.EveryInterface}
 			break
 		}
-		places = append(places, place(to.String(), p.Host))
+		places = append(places, policy.Port{IP: to.String(), Host: p.Host}.Place())
 	}
 	given, instead, advice := strings.Join(places, " and "), " instead of "+asked, o.widen(p)
 	if given == asked {
 		instead = ""
 	}
-	if given == everyInterface {
+	if given == policy.EveryInterface {
 		advice = ""
 	}
 	return given + instead + because(o.Decision, advice)
@@ -67,7 +66,7 @@ const publishedOnHost = "Published ports are discarded when using host network m
 // network that the container joins later.
 func (o Outcome) unpublished(mode string) string {
 	p := o.Claim.(policy.Port)
-	text := portName(p) + " is not published: the container "
+	text := p.Subject() + " is not published: the container "
 	switch mode {
 	case "host":
 		return publishedOnHost
@@ -83,7 +82,7 @@ func (o Outcome) unpublished(mode string) string {
 	case d.Action == policy.Bind:
 		return text + "; one that it joins later would publish it on " + o.bound(p)
 	default:
-		return text + "; one that it joins later would publish it on " + published(p) + because(d, "")
+		return text + "; one that it joins later would publish it on " + p.Place() + because(d, "")
 	}
 }
 
@@ -112,7 +111,7 @@ func (o Outcome) would(is string) string {
 
 // denial is the message of a claim that refuses its call, as in "GET /info".
 func denial(cl *claim, call string) string {
-	of, advice, decision := subject(cl.Claim), "", cl.decision
+	of, advice, decision := cl.Claim.Subject(), "", cl.decision
 	switch claim := cl.Claim.(type) {
 	case policy.Port:
 		if cl.named != "" {
@@ -133,7 +132,7 @@ func denial(cl *claim, call string) string {
 	if advice == "" && decision.Reason == "" && decision.Rule != (policy.Rule{}) {
 		advice = "to allow it, put a rule before that one"
 	}
-	return "safesock: " + of + " may not " + infinitive(cl.Claim) + because(decision, advice)
+	return "safesock: " + of + " may not " + cl.Claim.Infinitive() + because(decision, advice)
 }
 
 // because names the rule, and adds what its author says, or else the advice.
@@ -152,99 +151,6 @@ func because(d policy.Decision, advice string) string {
 		return text + "; " + advice
 	}
 	return text
-}
-
-// subject is what a claim is about, at the start of a sentence.
-func subject(claim policy.Claim) string {
-	switch claim := claim.(type) {
-	case policy.Port:
-		return portName(claim)
-	case policy.Network:
-		if claim.Name == "" || claim.Name == claim.Mode {
-			return "the " + claim.Mode + " network"
-		}
-		return fmt.Sprintf("the network %s (%s)", claim.Name, claim.Mode)
-	case policy.Mount:
-		return claim.Source
-	case policy.Privilege:
-		return strings.TrimSpace(claim.Name + " " + claim.Value)
-	}
-	return "this call"
-}
-
-// happens tells what a claim does, after its subject.
-func happens(claim policy.Claim) string {
-	switch claim := claim.(type) {
-	case policy.Port:
-		return "is published on " + published(claim)
-	case policy.Network:
-		return "lets other hosts reach its containers without a published port"
-	case policy.Mount:
-		if claim.Engine {
-			return "is mounted" + on(claim.Target) + ", and gives access to a container engine"
-		}
-		return "is mounted" + on(claim.Target)
-	case policy.Privilege:
-		return "is granted, and reaches past the container"
-	}
-	return "was let through"
-}
-
-// infinitive is what a claim may not do.
-func infinitive(claim policy.Claim) string {
-	switch claim := claim.(type) {
-	case policy.Port:
-		return "be published on " + published(claim)
-	case policy.Network:
-		return "be used"
-	case policy.Mount:
-		return "be mounted" + on(claim.Target)
-	case policy.Privilege:
-		return "be granted"
-	}
-	return "be made"
-}
-
-// on is where a path is mounted; the call that makes a volume does not tell.
-func on(target string) string {
-	if target == "" {
-		return ""
-	}
-	return " on " + target
-}
-
-// portName is a container's port as docker writes it.
-func portName(p policy.Port) string {
-	if p.Container == 0 {
-		return "a " + p.Protocol + " port"
-	}
-	return fmt.Sprintf("%d/%s", p.Container, p.Protocol)
-}
-
-const everyInterface = "every interface"
-
-// published is where a port is asked to be published.
-func published(p policy.Port) string {
-	if scopeless(p.IP) {
-		return everyInterface
-	}
-	return place(p.IP, p.Host)
-}
-
-// scopeless tells whether an address stands for all of the host's.
-func scopeless(ip string) bool {
-	addr, err := netip.ParseAddr(ip)
-	return err != nil || addr.IsUnspecified()
-}
-
-func place(ip, host string) string {
-	if strings.Contains(ip, ":") {
-		ip = "[" + ip + "]"
-	}
-	if host == "" {
-		return "a free port of " + ip
-	}
-	return ip + ":" + host
 }
 
 // portFlag is what docker's -p and Compose's ports take behind the address.
