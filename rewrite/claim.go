@@ -87,7 +87,7 @@ func isOneOf(ip string, addrs []netip.Addr) bool {
 // portList is a list of published ports that a call sends, whatever its name.
 // All that decisions change in it is written at once.
 type portList struct {
-	entries []*portEntry
+	entries []portEntry
 	all     bool // the call asks for more ports than it lists: entries have them, and the list is always written
 	// write puts texts, one for each entry, in the place of the list's items.
 	// An empty text leaves an entry out.
@@ -100,7 +100,7 @@ type portEntry struct {
 	text   string         // of an entry that the list does not have yet, as no decision changes it
 	claims []*claim
 	loose  bool // several ports of which the host's are chosen by the Engine
-	// on gives the entry's text for a host address. A host port that is not
-	// empty takes the place of the entry's own.
-	on func(ip, hostPort string) string
+	// on gives the text of the entry at a place for a host address. A host port
+	// that is not empty takes the place of the entry's own.
+	on func(at jsonedit.Value, ip, hostPort string) string
 }

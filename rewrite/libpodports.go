@@ -23,7 +23,7 @@ func (c *reading) libpodPorts(spec jsonedit.Value) {
 	l := &portList{all: flag.Flag()}
 	has := map[policy.Port]bool{}
 	for m := range mappings.Items() {
-		e := &portEntry{at: m}
+		e := portEntry{at: m}
 		if !m.OrAbsent().Absent() { // Podman refuses one that is null
 			e = c.libpodMapping(m, has)
 		}
@@ -32,10 +32,10 @@ func (c *reading) libpodPorts(spec jsonedit.Value) {
 	named := len(l.entries)
 	if l.all {
 		for _, port := range c.libpodExposed(spec, has) {
-			l.entries = append(l.entries, &portEntry{
+			l.entries = append(l.entries, portEntry{
 				text:   fmt.Sprintf(`{"container_port":%d,"protocol":%q}`, port.Container, port.Protocol),
 				claims: []*claim{c.claim(port, flag)},
-				on: func(ip, hostPort string) string {
+				on: func(_ jsonedit.Value, ip, hostPort string) string {
 					if hostPort != "" {
 						hostPort = `,"host_port":` + hostPort
 					}
@@ -63,20 +63,12 @@ func (c *reading) libpodPorts(spec jsonedit.Value) {
 // libpodMapping claims the ports of one mapping: a range of ports, each in
 // several protocols, as in "tcp,udp". It has one address. The ports are added
 // to has.
-func (c *reading) libpodMapping(m jsonedit.Value, has map[policy.Port]bool) *portEntry {
+func (c *reading) libpodMapping(m jsonedit.Value, has map[policy.Port]bool) portEntry {
 	first, count := m.Field("host_port").Number(), max(m.Field("range").Number(), 1)
-	e := &portEntry{at: m, loose: first == 0 && count > 1}
+	e := portEntry{at: m, loose: first == 0 && count > 1, on: boundMapping}
 	if count > maxRange {
 		c.refuse(http.StatusBadRequest, "%s/range: more than %d ports", m.Pointer(), maxRange)
 		return e
-	}
-	e.on = func(ip, hostPort string) string {
-		var inside jsonedit.Edits
-		inside.Set(m, "host_ip", jsonedit.Quote(ip))
-		if hostPort != "" {
-			inside.Set(m, "host_port", hostPort)
-		}
-		return inside.Made(m)
 	}
 	for protocol := range strings.SplitSeq(strings.ToLower(m.Field("protocol").Text()), ",") {
 		for i := range count {
@@ -90,6 +82,16 @@ func (c *reading) libpodMapping(m jsonedit.Value, has map[policy.Port]bool) *por
 		}
 	}
 	return e
+}
+
+// boundMapping is the text of a mapping with another address.
+func boundMapping(m jsonedit.Value, ip, hostPort string) string {
+	var inside jsonedit.Edits
+	inside.Set(m, "host_ip", jsonedit.Quote(ip))
+	if hostPort != "" {
+		inside.Set(m, "host_port", hostPort)
+	}
+	return inside.Made(m)
 }
 
 // libpodExposed are the ports that the image and the call expose and that no

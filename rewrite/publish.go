@@ -45,8 +45,8 @@ func (c *reading) unpublishedPorts() (all []Outcome) {
 // publish has the decisions about a list come true. A list of an object that
 // exists cannot be changed any more.
 func (c *reading) publish(l *portList) {
-	for _, e := range l.entries {
-		for _, cl := range e.claims {
+	for i := range l.entries {
+		for _, cl := range l.entries[i].claims {
 			cl.listed = true
 		}
 	}
@@ -65,25 +65,27 @@ func (c *reading) writeLists() {
 // texts are those of the entries as the decisions want them, and whether any
 // differs from what came.
 func (l *portList) texts(c *reading) (texts []string, changed bool) {
-	changed = l.all
+	unmet := func(cl *claim) bool { return !cl.met(c.listen) }
+	changed = l.all || slices.ContainsFunc(l.entries, func(e portEntry) bool { return slices.ContainsFunc(e.claims, unmet) })
+	if !changed {
+		return nil, false
+	}
 	kept := map[string]bool{} // the host addresses with ports that stay in the list
 	for _, e := range l.entries {
 		for _, cl := range e.claims {
-			if port := cl.Claim.(policy.Port); cl.met(c.listen) {
+			if port := cl.Claim.(policy.Port); !unmet(cl) {
 				keep(kept, port.IP, port.Host)
 			}
 		}
 	}
 	for _, e := range l.entries {
-		unmet := slices.IndexFunc(e.claims, func(cl *claim) bool { return !cl.met(c.listen) })
-		if unmet < 0 {
-			texts = append(texts, cmp.Or(e.text, e.at.Raw()))
-			continue
+		text := cmp.Or(e.text, e.at.Raw())
+		if i := slices.IndexFunc(e.claims, unmet); i >= 0 {
+			text = e.bound(c, e.claims[i], kept)
 		}
-		changed = true
-		texts = append(texts, e.bound(c, e.claims[unmet], kept))
+		texts = append(texts, text)
 	}
-	return texts, changed
+	return texts, true
 }
 
 // bound is an entry with the addresses of a decision. One that the list has
@@ -104,7 +106,7 @@ func (e *portEntry) bound(c *reading, first *claim, kept map[string]bool) string
 	var texts []string
 	for _, ip := range to {
 		if keep(kept, ip.String(), cmp.Or(hostPort, first.Claim.(policy.Port).Host)) {
-			texts = append(texts, e.on(ip.String(), hostPort))
+			texts = append(texts, e.on(e.at, ip.String(), hostPort))
 		}
 	}
 	text := strings.Join(texts, ",")
@@ -151,12 +153,12 @@ func (c *reading) portBindings(bindings jsonedit.Value) {
 			if !inBody(list) && c.podman() {
 				continue
 			}
-			l.entries = append(l.entries, &portEntry{at: list, claims: []*claim{c.claim(port, list)}, on: newBinding})
+			l.entries = append(l.entries, portEntry{at: list, claims: []*claim{c.claim(port, list)}, on: newBinding})
 		}
 		for binding := range list.Items() {
 			port.IP = hostIP(binding.Field("HostIp").Text())
 			port.Host = hostPort(binding.Field("HostPort").Text())
-			l.entries = append(l.entries, &portEntry{at: binding, claims: []*claim{c.claim(port, binding)}, on: bindingOf(binding)})
+			l.entries = append(l.entries, portEntry{at: binding, claims: []*claim{c.claim(port, binding)}, on: boundBinding})
 		}
 		if inBody(list) {
 			c.publish(l)
@@ -164,24 +166,22 @@ func (c *reading) portBindings(bindings jsonedit.Value) {
 	}
 }
 
-// newBinding is the text of a binding.
-func newBinding(ip, hostPort string) string {
+// newBinding is the text of a binding where there is none.
+func newBinding(_ jsonedit.Value, ip, hostPort string) string {
 	return `{"HostIp":` + jsonedit.Quote(ip) + `,"HostPort":` + jsonedit.Quote(hostPort) + `}`
 }
 
-// bindingOf gives the text of a binding with another address.
-func bindingOf(binding jsonedit.Value) func(ip, hostPort string) string {
+// boundBinding is the text of a binding with another address.
+func boundBinding(binding jsonedit.Value, ip, hostPort string) string {
 	if binding.OrAbsent().Absent() {
-		return newBinding
+		return newBinding(binding, ip, hostPort)
 	}
-	return func(ip, hostPort string) string {
-		var inside jsonedit.Edits
-		inside.Set(binding, "HostIp", jsonedit.Quote(ip))
-		if hostPort != "" {
-			inside.Set(binding, "HostPort", jsonedit.Quote(hostPort))
-		}
-		return inside.Made(binding)
+	var inside jsonedit.Edits
+	inside.Set(binding, "HostIp", jsonedit.Quote(ip))
+	if hostPort != "" {
+		inside.Set(binding, "HostPort", jsonedit.Quote(hostPort))
 	}
+	return inside.Made(binding)
 }
 
 // publishAll claims the ports that PublishAllPorts publishes: those exposed by
@@ -210,7 +210,7 @@ func (c *reading) publishAll(host jsonedit.Value, exposed ...jsonedit.Value) {
 	slices.Sort(keys)
 	l := &portList{all: true}
 	for _, key := range keys {
-		l.entries = append(l.entries, &portEntry{text: newBinding("", ""), claims: []*claim{c.claim(portOf(key), flag)}, on: newBinding})
+		l.entries = append(l.entries, portEntry{text: newBinding(flag, "", ""), claims: []*claim{c.claim(portOf(key), flag)}, on: newBinding})
 	}
 	l.write = func(texts []string) {
 		if len(keys) == 0 {
