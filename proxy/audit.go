@@ -187,9 +187,10 @@ func claimRecord(o rewrite.Outcome) ClaimRecord {
 	return r
 }
 
-// rawJSON gives JSON as it was written, and anything else as a JSON string.
+// rawJSON gives JSON as it was written if every reader of the log can read it,
+// and anything else as a JSON string.
 func rawJSON(text string) json.RawMessage {
-	if text == "" || json.Valid([]byte(text)) {
+	if text == "" || isPlainJSON(text) {
 		return json.RawMessage(text)
 	}
 	quoted, err := json.Marshal(text)
