@@ -193,7 +193,7 @@ func TestWhatTheEngineSaysOfAnUploadThatItDoesNotWantIsRead(t *testing.T) {
 				// Podman takes the file into a container that is read-only.
 				out, _ := l.Command("", append([]string{"docker", "--host", "unix://" + socket}, strings.Fields(command)...)...).CombinedOutput()
 				lines := strings.Split(strings.TrimSpace(string(out)), "\n") // cp has some to say of itself before
-				return regexp.MustCompile(`[0-9]+`).ReplaceAllString(lines[len(lines)-1], "N")
+				return regexp.MustCompile(`[0-9a-f]{12,}|[0-9]+`).ReplaceAllString(lines[len(lines)-1], "N")
 			}
 			want := said(l.Kind.Socket)
 			for range 12 {
