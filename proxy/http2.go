@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/safesock/safesock/host"
 	"github.com/safesock/safesock/rewrite"
 )
 
@@ -30,7 +31,7 @@ const (
 // stream between them.
 type streams struct {
 	server  *Server
-	peer    *peer
+	peer    *host.Peer
 	http    http.Server
 	engine  *http.ClientConn // of this client alone
 	refused error            // why no stream goes further; there is no engine then, else nil
@@ -283,7 +284,7 @@ func (s *streams) read(r *http.Request) (*intercepted, *http.Request, error) {
 	if match.Endpoint == nil && !p.Filters() {
 		return nil, s.request(r, r.RequestURI, r.Body, r.ContentLength), nil
 	}
-	call := rewrite.Call{Match: match, URL: r.URL, Header: r.Header, Client: s.peer.client()}
+	call := rewrite.Call{Match: match, URL: r.URL, Header: r.Header, Client: clientOf(s.peer)}
 	streams := match.Endpoint == nil || match.Endpoint.Traits&rewrite.Streams != 0
 	if !streams {
 		if call.Body, err = s.server.wholeBody(r); err != nil {
@@ -347,7 +348,7 @@ func (s *streams) request(r *http.Request, target string, body io.ReadCloser, le
 // so that BuildKit's clients show the reason, and else in the Engine's.
 func (s *streams) refuse(w http.ResponseWriter, r *http.Request, why error) {
 	status, reason := statusOf(why)
-	s.server.log().Debug("refused", slog.Any("reason", why), slog.Int("pid", s.peer.pid))
+	s.server.log().Debug("refused", slog.Any("reason", why), slog.Int("pid", s.peer.PID))
 	header := w.Header()
 	header["Date"] = nil
 	if rewrite.IsGRPC(r.Header) {
