@@ -11,8 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SameFile reports whether two paths lead to one file, as hard links do, and the
-// root of a process. What is not there is no file.
+// SameFile reports whether two paths lead to the same file, as hard links do and
+// paths through the root of a process. A path that leads nowhere is the same
+// file as no other.
 func SameFile(a, b string) (bool, error) {
 	one, err := os.Stat(a)
 	if err == nil {
@@ -25,8 +26,8 @@ func SameFile(a, b string) (bool, error) {
 	return false, unlessMissing(err)
 }
 
-// unlessMissing is the error of a look-up, nil if it is that there is no such
-// thing.
+// unlessMissing returns the error of a look-up, or nil if the error only says
+// that there is no such file.
 func unlessMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -34,14 +35,14 @@ func unlessMissing(err error) error {
 	return err
 }
 
-// maxLinks is how many symbolic links of one path are followed: as many as the
-// kernel would.
+// maxLinks bounds the symbolic links that are followed for one path, as the
+// kernel does.
 const maxLinks = 40
 
-// Resolve follows the symbolic links of an absolute path. What does not exist
-// yet is kept as it is written, below the last folder that does. So is what
-// lies behind a link of /proc that leads into a process: the kernel does not
-// follow that by its text, and looks for what comes next in another root.
+// Resolve follows the symbolic links of an absolute path. The part that does not
+// exist yet is kept as it is written. So is the part behind a link of /proc that
+// leads into a process: the kernel does not follow such a link by its text, and
+// looks for what comes next in the root of that process.
 func (Machine) Resolve(path string) (resolved string, exists bool, err error) {
 	done, rest := "/", filepath.Clean(path)
 	for links := 0; ; {
@@ -84,14 +85,13 @@ func (Machine) Resolve(path string) (resolved string, exists bool, err error) {
 }
 
 // entersProcess reports whether a link in a folder is one of /proc/PID/root, cwd,
-// exe, fd and the like, whose target only looks like a path. The others of
-// /proc, as self and mounts, have a relative one.
+// exe, fd and the like, whose target only looks like a path. The other links of
+// /proc, such as self and mounts, have a relative target.
 func entersProcess(folder, target string) (bool, error) {
-	var system unix.Statfs_t
-	if err := unix.Statfs(folder, &system); err != nil {
-		return false, &fs.PathError{Op: "statfs", Path: folder, Err: err}
+	if ordinaryProcLink.MatchString(target) {
+		return false, nil
 	}
-	return system.Type == unix.PROC_SUPER_MAGIC && !ordinaryProcLink.MatchString(target), nil
+	return inProc(folder)
 }
 
 var ordinaryProcLink = regexp.MustCompile(`^(self|[0-9]+)(/[a-z0-9]+)*$`)

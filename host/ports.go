@@ -6,12 +6,12 @@ import (
 	"net/netip"
 )
 
-// anyPortTries is how often the host is asked for any free port.
+// anyPortTries bounds how often the host is asked for any free port.
 const anyPortTries = 64
 
-// FreePort finds a port from first to last, or any port if first is 0, that is
-// free on all of the addresses, and is not taken. The protocol is tcp, udp or
-// sctp.
+// FreePort returns a port from first to last, or any port if first is 0, that is
+// free on all of the addresses and for which taken returns false. The protocol
+// is tcp, udp or sctp.
 func (Machine) FreePort(protocol string, addrs []netip.Addr, first, last int, taken func(port int) bool) (int, error) {
 	if first > 0 {
 		for port := first; port <= last; port++ {
@@ -34,8 +34,8 @@ func (Machine) FreePort(protocol string, addrs []netip.Addr, first, last int, ta
 	return 0, fmt.Errorf("no %s port is free on %v: %w", protocol, addrs, err)
 }
 
-// listen opens a port on all addresses for a moment, a free port if port is 0,
-// and returns its number.
+// listen opens a port on all addresses for a moment and returns its number. If
+// port is 0, it opens a free port.
 func listen(protocol string, addrs []netip.Addr, port int) (int, error) {
 	for _, addr := range addrs {
 		at := netip.AddrPortFrom(addr, uint16(port))
@@ -52,7 +52,7 @@ func listen(protocol string, addrs []netip.Addr, port int) (int, error) {
 			port = l.LocalAddr().(*net.UDPAddr).Port
 			continue
 		}
-		// SCTP ports are counted as TCP's: few hosts have sockets to ask with.
+		// SCTP ports are asked for as TCP ports: few hosts have SCTP sockets.
 		l, err := net.ListenTCP("tcp"+version, net.TCPAddrFromAddrPort(at))
 		if err != nil {
 			return 0, err

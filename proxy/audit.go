@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/safesock/safesock/host"
 	"github.com/safesock/safesock/policy"
 	"github.com/safesock/safesock/rewrite"
 )
@@ -124,8 +125,24 @@ func (a *Audit) Close() error {
 	return a.file.Close()
 }
 
-// call writes the record of a call and what came of it, and gives its id.
-func (a *Audit) call(call rewrite.Call, from *peer, result rewrite.Result, refusal error, observe bool) (id string, err error) {
+// clientRecord describes a peer for the log. A name that is missing there refuses
+// nothing, so no directory is asked for it.
+func clientRecord(p *host.Peer) ClientRecord {
+	r := ClientRecord{UID: p.UID, GID: p.GID, PID: p.PID}
+	var userErr, commandErr error
+	r.User, userErr = p.ListedUser()
+	r.Command, commandErr = p.Command()
+	for _, err := range []error{userErr, commandErr} {
+		if err != nil && !isLasting(err) {
+			r.Error = err.Error()
+		}
+	}
+	return r
+}
+
+// recordCall writes the record of a call and its outcomes, and returns the
+// record's id.
+func (a *Audit) recordCall(call rewrite.Call, from *host.Peer, result rewrite.Result, refusal error, observe bool) (id string, err error) {
 	if a == nil {
 		return "", nil
 	}
@@ -136,7 +153,7 @@ func (a *Audit) call(call rewrite.Call, from *peer, result rewrite.Result, refus
 		Method:  call.Method,
 		Path:    call.Path,
 		Version: call.Version,
-		Client:  from.record(),
+		Client:  clientRecord(from),
 		Claims:  make([]ClaimRecord, 0, len(result.Outcomes)),
 		Observe: observe,
 	}
@@ -200,8 +217,8 @@ func rawJSON(text string) json.RawMessage {
 	return quoted
 }
 
-// answer writes what the Engine made of a call.
-func (a *Audit) answer(id string, status int, made string) error {
+// recordAnswer writes what the Engine answered to a call.
+func (a *Audit) recordAnswer(id string, status int, made string) error {
 	if a == nil {
 		return nil
 	}

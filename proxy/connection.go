@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/safesock/safesock/host"
 	"github.com/safesock/safesock/rewrite"
 )
 
@@ -24,7 +25,7 @@ type connection struct {
 	server *Server
 	client *stream
 	engine *stream // nil until the first request
-	peer   *peer
+	peer   *host.Peer
 
 	asked    chan question
 	answered chan verdict
@@ -72,7 +73,7 @@ func newConnection(s *Server, conn *net.UnixConn) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := peerOf(client.raw)
+	p, err := host.PeerOf(client.raw)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +124,7 @@ func (c *connection) end(err error) {
 	c.client.use(len(c.client.pending))
 	c.server.remove(c)
 	if err != nil && !isClosed(err) {
-		c.server.log().Debug("connection ended", slog.Any("error", err), slog.Int("pid", c.peer.pid))
+		c.server.log().Debug("connection ended", slog.Any("error", err), slog.Int("pid", c.peer.PID))
 	}
 }
 
@@ -188,7 +189,7 @@ func (c *connection) refuse(reason error, toHEAD bool) error {
 		return c.clientEnded()
 	}
 	status, words := statusOf(reason)
-	c.server.log().Debug("refused", slog.Any("reason", reason), slog.Int("pid", c.peer.pid))
+	c.server.log().Debug("refused", slog.Any("reason", reason), slog.Int("pid", c.peer.PID))
 	_, err := c.client.Write(errorAnswer(status, words, toHEAD, true))
 	if err == nil {
 		err = c.client.CloseWrite()

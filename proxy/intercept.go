@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/safesock/safesock/host"
 	"github.com/safesock/safesock/policy"
 	"github.com/safesock/safesock/rewrite"
 )
@@ -18,7 +19,7 @@ import (
 // intercepted is a call that was read, on its way to the Engine.
 type intercepted struct {
 	endpoint *rewrite.Endpoint // nil if only an api rule looked at the call
-	peer     *peer             // who made it
+	peer     *host.Peer        // who made it
 	record   string            // the audit record's id
 	warnings []string
 }
@@ -49,7 +50,7 @@ func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (d
 			return nothing, c.refuse(err, q.head)
 		}
 	}
-	call := rewrite.Call{Match: match, URL: request.URL, Header: request.Header, Body: body, Client: c.peer.client()}
+	call := rewrite.Call{Match: match, URL: request.URL, Header: request.Header, Body: body, Client: clientOf(c.peer)}
 	result, refusal := c.server.decide(p, call, x, c.client.waiting)
 	switch {
 	case refusal != nil && how == noBody && asksForGRPC(match, request.Header):
@@ -89,7 +90,7 @@ func (s *Server) decide(p *policy.Policy, call rewrite.Call, x *intercepted, wai
 	call.Time, call.Upstream, call.Listen = time.Now(), s.guarded, s.Listen
 	result, refusal := rewrite.Apply(p, call, callWorld{server: s, waiting: waiting})
 	var err error
-	if x.record, err = s.Audit.call(call, x.peer, result, refusal, p.Observe()); err != nil {
+	if x.record, err = s.Audit.recordCall(call, x.peer, result, refusal, p.Observe()); err != nil {
 		s.log().Error("audit log", slog.Any("error", err))
 		refusal = &malformed{http.StatusInternalServerError, "the audit log cannot be written, so the call was not forwarded: " + err.Error()}
 	}
@@ -139,7 +140,7 @@ func (c *connection) edit(h head, n int, call rewrite.Call, result rewrite.Resul
 // answered logs what the Engine made of the call. It is too late to refuse:
 // trouble with the log is told on standard error.
 func (x *intercepted) answered(s *Server, status int, id string) {
-	if err := s.Audit.answer(x.record, status, id); err != nil {
+	if err := s.Audit.recordAnswer(x.record, status, id); err != nil {
 		s.log().Error("audit log", slog.Any("error", err))
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safesock/safesock/host"
 )
 
 // Listen makes a Unix socket at path, in a folder that it makes if missing. A
@@ -21,7 +23,7 @@ func Listen(path string, mode fs.FileMode, group string) (net.Listener, error) {
 	gid := -1
 	if group != "" {
 		var err error
-		if gid, err = hostNames.group(group); err != nil {
+		if gid, err = host.GroupID(group); err != nil {
 			return nil, err
 		}
 	}

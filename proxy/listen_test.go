@@ -162,7 +162,7 @@ func TestTheLogIsOpenedAgainAfterARotation(t *testing.T) {
 	}
 	defer a.Close()
 	write := func(id string) {
-		if err := a.answer(id, 200, ""); err != nil {
+		if err := a.recordAnswer(id, 200, ""); err != nil {
 			t.Error(err)
 		}
 	}

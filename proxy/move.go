@@ -1,29 +1,9 @@
 package proxy
 
-import (
-	"errors"
-	"io"
-)
-
-// writeError is the error of the socket that was written to.
-type writeError struct{ error }
-
-func (e writeError) Unwrap() error { return e.error }
-
-func isWrite(err error) bool { return errors.As(err, new(writeError)) }
+import "io"
 
 // bulk is how many bytes at a time are worth a splice.
 const bulk = 16 << 10
-
-// send writes n pending bytes of src to dst.
-func send(dst, src *stream, n int) error {
-	_, err := dst.Write(src.pending[:n])
-	src.use(n)
-	if err != nil {
-		return writeError{err}
-	}
-	return nil
-}
 
 // relay moves a message whose head begins src's pending bytes. The head goes
 // out with what has come of the body, in one write. It gives
@@ -72,14 +52,7 @@ func moveLength(dst, src *stream, n int64) error {
 	if n == 0 {
 		return nil
 	}
-	s := splicer{dst: dst, src: src}
-	defer s.drop()
-	for n > 0 {
-		if err := s.move(&n); err != nil {
-			return err
-		}
-	}
-	return s.flush()
+	return spliceLength(dst, src, n)
 }
 
 // moveChunks moves a chunked body as it comes, framing and trailer included.
@@ -104,44 +77,6 @@ func moveChunks(dst, src *stream, c *chunks) error {
 	return nil
 }
 
-// spliceChunks moves chunks past this process, of which it only reads the
-// sizes, until there comes a small one, or bytes that have been read.
-func spliceChunks(dst, src *stream, c *chunks) error {
-	s := splicer{dst: dst, src: src}
-	defer s.drop()
-	for len(src.pending) == 0 {
-		next, n := *c, int64(0)
-		if c.state != inData {
-			var lines [32]byte
-			k, err := s.peek(lines[:])
-			if err != nil {
-				return err
-			}
-			if k == 0 {
-				return io.ErrUnexpectedEOF
-			}
-			for next.state != inData && !next.done() && n < int64(k) {
-				if err := next.frame(lines[n]); err != nil {
-					return err
-				}
-				n++
-			}
-		}
-		if next.state != inData || next.left < bulk {
-			return s.flush()
-		}
-		n += next.left
-		next.skip(next.left)
-		for n > 0 {
-			if err := s.move(&n); err != nil {
-				return err
-			}
-		}
-		*c = next
-	}
-	return s.flush()
-}
-
 // moveAll moves whatever comes until src ends.
 func moveAll(dst, src *stream) error {
 	for {
@@ -159,20 +94,8 @@ func moveAll(dst, src *stream) error {
 		if n < bulk {
 			continue
 		}
-		s := splicer{dst: dst, src: src}
-		for taken := int64(bulk); taken >= bulk; {
-			var err error
-			if taken, err = s.take(maxSplice); err != nil {
-				return err
-			}
-			if taken < bulk || s.held >= highWater {
-				if err := s.flush(); err != nil {
-					return err
-				}
-			}
-			if taken == 0 {
-				return nil
-			}
+		if ended, err := spliceAll(dst, src); ended || err != nil {
+			return err
 		}
 	}
 }

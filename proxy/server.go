@@ -16,6 +16,10 @@ import (
 	"github.com/safesock/safesock/policy"
 )
 
+// calmTime is how long no client may have come or gone before memory is given
+// back.
+const calmTime = time.Second
+
 // Server guards one Engine. Its policy has to be set before it serves.
 type Server struct {
 	Upstream  string        // path of the Engine's socket

@@ -207,7 +207,24 @@ func hungUp(fd uintptr) bool {
 	}
 }
 
-// isClosed tells whether an error is only that someone hung up.
+// writeError is an error of the socket that was written to.
+type writeError struct{ error }
+
+func (e writeError) Unwrap() error { return e.error }
+
+func isWrite(err error) bool { return errors.As(err, new(writeError)) }
+
+// send writes n pending bytes of src to dst.
+func send(dst, src *stream, n int) error {
+	_, err := dst.Write(src.pending[:n])
+	src.use(n)
+	if err != nil {
+		return writeError{err}
+	}
+	return nil
+}
+
+// isClosed reports whether an error only says that one side hung up.
 func isClosed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, unix.EPIPE) ||
 		errors.Is(err, unix.ECONNRESET) || errors.Is(err, io.ErrUnexpectedEOF)

@@ -133,7 +133,7 @@ func TestLongBodiesArriveWholeWithoutDescriptorsForPipes(t *testing.T) {
 			c := w.dial()
 			c.send(test.request)
 			c.expect(test.head)
-			closePipes()
+			giveBack()
 			withoutDescriptors(t, func() {
 				for i := range times {
 					if i > 0 {

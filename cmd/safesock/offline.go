@@ -15,7 +15,6 @@ import (
 
 	"github.com/safesock/safesock/host"
 	"github.com/safesock/safesock/policy"
-	"github.com/safesock/safesock/proxy"
 	"github.com/safesock/safesock/rewrite"
 )
 
@@ -174,8 +173,8 @@ func clientNamed(name string) (policy.Client, error) {
 	}
 	return policy.Client{
 		UID: uid, GID: gid, PID: os.Getpid(),
-		User:    func() (string, error) { return proxy.UserName(uid) },
-		Groups:  func() ([]string, error) { return proxy.GroupNames(append([]int{gid}, gids...)...) },
+		User:    func() (string, error) { return host.UserName(uid) },
+		Groups:  func() ([]string, error) { return host.GroupNames(append([]int{gid}, gids...)...) },
 		Command: policy.Known("docker"),
 	}, err
 }

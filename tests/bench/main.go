@@ -1,3 +1,5 @@
+//go:build linux
+
 // Bench measures what stands between a Docker client and the Engine: nothing,
 // HAProxy as a bare relay and as the images for guarding docker.sock set it
 // up, net/http/httputil's ReverseProxy, a relay that only splices, and safesock,

@@ -5,12 +5,9 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"os/user"
-	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -30,7 +27,12 @@ func withoutDescriptors(t *testing.T, do func()) {
 	if err := unix.Close(free); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(free), Max: usual.Max}); err != nil {
+	few := usual
+	few.Cur = 0
+	for range free { // the type of Cur differs from system to system
+		few.Cur++
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
@@ -113,58 +115,6 @@ func (p *peerEnd) expectAnswer(want string) {
 	}
 	if got := fmt.Sprintf("%d %s", answer.StatusCode, strings.ReplaceAll(message, `\"`, `"`)); got != want {
 		p.t.Errorf("%s got\n%s\nwant\n%s", p.name, got, want)
-	}
-}
-
-// TestGroupsAreThoseThatTheClientConnectedWith gives this process more groups
-// than the kernel's answer is first given room for, if it may.
-func TestGroupsAreThoseThatTheClientConnectedWith(t *testing.T) {
-	before, err := os.Getgroups()
-	if err != nil {
-		t.Fatal(err)
-	}
-	many := before
-	if os.Getuid() == 0 {
-		many = nil
-		for gid := range 300 {
-			many = append(many, 70000+gid)
-		}
-		if err := syscall.Setgroups(many); err != nil {
-			t.Fatal(err)
-		}
-		defer syscall.Setgroups(before)
-	}
-	connected := make(chan *peer, 1)
-	w := newWorld(t, func(e *peerEnd) {
-		e.expect(ping)
-		e.w.server.each(func(c *connection) { connected <- c.peer })
-		e.send(okText)
-		e.expectEnd()
-	})
-	c := w.dial()
-	if os.Getuid() == 0 {
-		if err := syscall.Setgroups(before); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c.send(ping)
-	c.expect(okText)
-	got, err := (<-connected).gids()
-	if want := append([]int{os.Getgid()}, many...); !slices.Equal(got, want) || err != nil {
-		t.Errorf("got  %v (%v)\nwant %v", got, err, want)
-	}
-}
-
-func TestAProcessThatIsHiddenHasNoCommand(t *testing.T) {
-	gone := exec.Command("/proc/self/exe", "-test.run=^$")
-	if err := gone.Run(); err != nil {
-		t.Fatal(err)
-	}
-	const want = "the process is gone or cannot be seen from here; compare client.uid instead"
-	for _, pid := range []int{0, gone.Process.Pid} {
-		if got, err := (&peer{pid: pid}).client().Command(); err == nil || err.Error() != want {
-			t.Errorf("pid %d: got %q (%v)", pid, got, err)
-		}
 	}
 }
 

@@ -1,4 +1,4 @@
-package proxy
+package host
 
 import (
 	"context"
@@ -15,13 +15,13 @@ import (
 	"time"
 )
 
-// nameService knows the names of users and groups. os/user would be of no use:
-// without cgo it knows the files alone, and where it cannot read them it gives
-// this process's own user the name in $USER.
+// nameService looks up the names of users and groups. os/user would not do:
+// without cgo it reads only the files, and if it cannot read them it gives this
+// process's own user the name in $USER.
 type nameService struct {
 	etc     string        // the folder of the files passwd and group
-	getents []string      // where getent(1) may be, which asks all that the host has besides, such as LDAP or SSSD
-	bound   time.Duration // of one run of getent: a directory can be slow, or away
+	getents []string      // where getent(1) may be, which also asks directories such as LDAP or SSSD
+	bound   time.Duration // of one run of getent: a directory can be slow or down
 }
 
 var hostNames = nameService{
@@ -30,7 +30,7 @@ var hostNames = nameService{
 	bound:   5 * time.Second,
 }
 
-// UserName is the name that this host has for a uid.
+// UserName returns the name that this host has for a uid.
 func UserName(uid int) (string, error) {
 	names, err := hostNames.of("passwd", uid)
 	if err != nil {
@@ -39,8 +39,8 @@ func UserName(uid int) (string, error) {
 	return names[0], nil
 }
 
-// GroupNames are the names that this host has for a process's groups. A group
-// that is given twice is named once.
+// GroupNames returns the names that this host has for the groups of a process. A
+// group that is given twice is named once.
 func GroupNames(gids ...int) ([]string, error) {
 	var different []int
 	for _, gid := range gids {
@@ -51,13 +51,13 @@ func GroupNames(gids ...int) ([]string, error) {
 	return hostNames.of("group", different...)
 }
 
-// account is a user or a group, a line of passwd(5) or group(5).
+// account is a user or a group: a line of passwd(5) or group(5).
 type account struct {
 	name string
 	id   int
 }
 
-// accounts reads lines as in "ann:x:1000:…", and passes over others.
+// accounts reads lines such as "ann:x:1000:…", and skips others.
 func accounts(text []byte) (found []account) {
 	for line := range strings.Lines(string(text)) {
 		fields := strings.Split(strings.TrimSpace(line), ":")
@@ -71,7 +71,7 @@ func accounts(text []byte) (found []account) {
 	return found
 }
 
-// listed are the accounts in the file of a database.
+// listed returns the accounts in the file of a database.
 func (s *nameService) listed(database string) ([]account, error) {
 	text, err := os.ReadFile(filepath.Join(s.etc, database))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -80,8 +80,8 @@ func (s *nameService) listed(database string) ([]account, error) {
 	return accounts(text), nil
 }
 
-// getent are the accounts of those names or numbers that getent knows. A host
-// without it has nothing but files.
+// getent returns the accounts that getent(1) knows by the given names or
+// numbers. A host without getent has only the files.
 func (s *nameService) getent(database string, keys ...string) ([]account, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.bound)
 	defer cancel()
@@ -105,9 +105,9 @@ func (s *nameService) getent(database string, keys ...string) ([]account, error)
 	return nil, nil
 }
 
-// of are the names of accounts. One without a name is an error: getent says the
-// same of it as of one whose directory cannot be reached, and so nobody knows
-// that it is not the one which a rule names.
+// of returns the names of accounts. An account without a name is an error:
+// getent answers the same if the directory cannot be reached, so the account
+// might be the very one that a rule names.
 func (s *nameService) of(database string, ids ...int) ([]string, error) {
 	found, err := s.listed(database)
 	if err != nil {
@@ -145,19 +145,37 @@ func (s *nameService) of(database string, ids ...int) ([]string, error) {
 
 func nameless(database string, id int) error {
 	if database == "passwd" {
-		return lasting(fmt.Sprintf("nothing on this host names the uid %d; give it a name, or compare client.uid instead", id))
+		return Lasting(fmt.Sprintf("nothing on this host names the uid %d; give it a name, or compare client.uid instead", id))
 	}
-	return lasting(fmt.Sprintf("nothing on this host names its group %d; give that a name, as in groupadd -g %[1]d NAME", id))
+	return Lasting(fmt.Sprintf("nothing on this host names its group %d; give that a name, as in groupadd -g %[1]d NAME", id))
 }
 
-// lasting is an error that will be the same if one tries again.
-type lasting string
+// Lasting is the error of a look-up that would fail again in the same way.
+type Lasting string
 
-func (l lasting) Error() string { return string(l) }
+func (l Lasting) Error() string { return string(l) }
 
-// group is the number of a group, which may be given as such.
+// listedName returns the name that the file of a database has for an id.
+func (s *nameService) listedName(database string, id int) (string, error) {
+	found, err := s.listed(database)
+	if err != nil {
+		return "", err
+	}
+	for _, a := range found {
+		if a.id == id {
+			return a.name, nil
+		}
+	}
+	return "", nameless(database, id)
+}
+
+// GroupID returns the number of a group, which may be given by its name or its
+// number. An unknown name is a user.UnknownGroupError.
+func GroupID(name string) (int, error) { return hostNames.group(name) }
+
+// group is GroupID for these names.
 func (s *nameService) group(name string) (int, error) {
-	const none = 1<<32 - 1 // chown(2) leaves the group alone then
+	const none = 1<<32 - 1 // with which chown(2) leaves the group alone
 	if gid, err := strconv.ParseUint(name, 10, 32); err == nil && gid != none {
 		return int(gid), nil
 	}

@@ -1,4 +1,4 @@
-package proxy
+package host
 
 import (
 	"fmt"
@@ -28,7 +28,7 @@ func names(t *testing.T, passwd, group, script string) *nameService {
 			t.Fatal(err)
 		}
 	}
-	return &nameService{etc: dir, getents: []string{"/nowhere/getent", dir + "/getent"}, bound: patience}
+	return &nameService{etc: dir, getents: []string{"/nowhere/getent", dir + "/getent"}, bound: 20 * time.Second}
 }
 
 const (

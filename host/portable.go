@@ -1,0 +1,24 @@
+//go:build !linux || portable
+
+package host
+
+import (
+	"net"
+	"slices"
+	"strings"
+)
+
+// inProc takes /proc for a file system that shows processes, if it is there.
+func inProc(folder string) (bool, error) {
+	return folder == "/proc" || strings.HasPrefix(folder, "/proc/"), nil
+}
+
+// HasInterface reports whether the host has a network interface.
+func (Machine) HasInterface(name string) (bool, error) {
+	all, err := net.Interfaces()
+	return slices.ContainsFunc(all, func(i net.Interface) bool { return i.Name == name }), err
+}
+
+// HasForeignPorts would report whether a bridge has ports that are not a
+// container's. Since that is not known here, each bridge counts as having some.
+func (Machine) HasForeignPorts(string) (bool, error) { return true, nil }

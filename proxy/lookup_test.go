@@ -1,0 +1,94 @@
+package proxy
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"testing"
+)
+
+const startCall = "POST /v1.41/containers/web/start HTTP/1.1\r\nHost: docker\r\nContent-Length: 0\r\n\r\n"
+
+// slowLookUp is an Engine that answers safesock's own question only when the
+// test says so, and any other call at once.
+type slowLookUp struct {
+	asked chan string // the path of each question
+	goOn  chan bool
+	ended chan bool // each time that safesock closes the connection of a question
+}
+
+func newSlowLookUp() *slowLookUp {
+	return &slowLookUp{asked: make(chan string, 1), goOn: make(chan bool), ended: make(chan bool, 9)}
+}
+
+func (l *slowLookUp) act(e *peerEnd) {
+	for {
+		request, err := http.ReadRequest(bufio.NewReader(e))
+		if err != nil {
+			return
+		}
+		if request.Method != http.MethodGet {
+			e.send(noContent)
+			continue
+		}
+		l.asked <- request.URL.Path
+		gone := make(chan bool)
+		go func() {
+			io.Copy(io.Discard, e)
+			close(gone)
+		}()
+		select {
+		case <-gone:
+			l.ended <- true
+		case <-l.goOn:
+			e.send(answer("404 Not Found", `{"message":"No such container: web"}`))
+			<-gone
+		}
+		return
+	}
+}
+
+func TestAClientThatLeavesEndsTheLookUpThatItsCallWaitsFor(t *testing.T) {
+	engine := newSlowLookUp()
+	w := newWorld(t, engine.act)
+	c := w.dial()
+	c.send(startCall)
+	<-engine.asked
+	c.Close()
+	within(t, engine.ended)
+	w.awaitConnections(0)
+}
+
+func TestTheEndOfServingCutsALookUpAfterItsTime(t *testing.T) {
+	engine := newSlowLookUp()
+	w := newWorld(t, engine.act, func(s *Server) { s.Drain = 1 })
+	c := w.dial()
+	c.send(startCall)
+	<-engine.asked
+	w.stop()
+	within(t, engine.ended)
+	if err := w.awaitStop(); err != nil {
+		t.Error(err)
+	}
+	c.expectEnd()
+}
+
+func TestALookUpThatTakesLongIsWaitedForAtTheEndOfServing(t *testing.T) {
+	engine := newSlowLookUp()
+	w := newWorld(t, engine.act)
+	c := w.dial()
+	c.send(startCall)
+	<-engine.asked
+	w.stop()
+	for !w.server.draining.Load() {
+		if len(engine.ended) > 0 {
+			t.Fatal("the look-up was given up")
+		}
+	}
+	engine.goOn <- true
+	c.expectAnswer("404 No such container: web")
+	c.expectEnd()
+	if err := w.awaitStop(); err != nil {
+		t.Error(err)
+	}
+}
