@@ -224,7 +224,7 @@ func (l *loader) readTo(r *rule, attr *hclsyntax.Attribute) {
 	if l.diags[before:].HasErrors() {
 		return
 	}
-	r.to = l.settle(attr.Expr, v)
+	r.to = l.settle(attr.Expr, r.Kind, v)
 	if r.to.known == cty.NilVal {
 		return
 	}

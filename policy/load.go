@@ -240,7 +240,7 @@ func (l *loader) readName(f *source, r *rule) {
 
 func (l *loader) readWhen(r *rule, attr *hclsyntax.Attribute) {
 	v, ok := l.check(attr.Expr, r.Kind)
-	r.when = attr.Expr
+	r.when = l.settle(attr.Expr, r.Kind, v)
 	if !ok {
 		r.broken = true
 		return
@@ -255,8 +255,8 @@ func (l *loader) readWhen(r *rule, attr *hclsyntax.Attribute) {
 		l.warn(attr.Expr.Range(), "Rule never holds", "The condition is false whatever the call is. Remove the rule, or let it expire.")
 	}
 	if r.when != nil {
-		r.test = l.compile(r.when, r.Kind)
-		r.common = !slices.ContainsFunc(r.when.Variables(), func(t hcl.Traversal) bool { return t.RootName() == string(r.Kind) })
+		r.test = l.compile(r.when.expr, r.Kind)
+		r.common = !slices.ContainsFunc(r.when.objects, func(o Object) bool { return o.Name == string(r.Kind) })
 	}
 }
 
@@ -335,7 +335,7 @@ func (l *loader) readMessage(r *rule, attr *hclsyntax.Attribute) *value {
 		l.fault(attr.Expr.Range(), "Unsuitable value", "message is a text; this is %s.", describe(v))
 		return nil
 	}
-	return l.settle(attr.Expr, v)
+	return l.settle(attr.Expr, r.Kind, v)
 }
 
 func (l *loader) readExpires(r *rule, attr *hclsyntax.Attribute) {

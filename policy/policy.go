@@ -38,8 +38,8 @@ type Policy struct {
 // rule is a block of a policy file.
 type rule struct {
 	Rule
-	when    hclsyntax.Expression // nil if the rule always holds
-	test    func(*scope) truth   // when, compiled; nil if HCL has to evaluate it
+	when    *value            // nil if the rule always holds
+	test    func(*scope) bool // when, compiled; nil if HCL has to evaluate it
 	action  Action
 	common  bool         // when looks at no claim
 	to      *value       // for Bind
@@ -57,6 +57,10 @@ type rule struct {
 type value struct {
 	expr  hclsyntax.Expression
 	known cty.Value // cty.NilVal if it has to be evaluated
+
+	objects  []Object // the objects that it refers to, each with the attributes that it refers to
+	locals   []string // the locals that it refers to
+	asksHost bool     // it calls interface
 }
 
 // local is one name of a locals block.
