@@ -37,7 +37,7 @@ func BenchmarkDecideCall(b *testing.B) {
 		if t.src != "" {
 			files = append([]policy.File{{Name: "x.hcl", Src: []byte(t.src)}}, files...)
 		}
-		p, err := policy.Parse(files...)
+		p, err := policy.Parse(policy.SomeNames, files...)
 		if err != nil {
 			b.Fatal(err)
 		}

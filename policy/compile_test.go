@@ -136,7 +136,7 @@ func (g *grammar) call() (*Call, Port) {
 
 // rule makes a rule out of choices, nil if its condition is none.
 func (g *grammar) rule() (*Policy, *rule) {
-	p, err := Parse(File{Name: "p.hcl", Src: []byte(grammarLocals + "port \"p\" {\n when = " + g.condition([]int{1, 1, 2, 3}[g.pick(4)]) + "\n action = \"allow\"\n}\n")})
+	p, err := Parse(SomeNames, File{Name: "p.hcl", Src: []byte(grammarLocals + "port \"p\" {\n when = " + g.condition([]int{1, 1, 2, 3}[g.pick(4)]) + "\n action = \"allow\"\n}\n")})
 	if err != nil {
 		return nil, nil // such as a comparison that never holds
 	}
@@ -254,7 +254,7 @@ func TestUsualConditionsAreCompiled(t *testing.T) {
 		`!port.bindable || call.known`,
 		`startswith(container.image, "ghcr.io/acme/")`,
 	} {
-		p, err := Parse(File{Name: "p.hcl", Src: []byte("port \"p\" {\n when = " + condition + "\n action = \"allow\"\n}\n")})
+		p, err := Parse(SomeNames, File{Name: "p.hcl", Src: []byte("port \"p\" {\n when = " + condition + "\n action = \"allow\"\n}\n")})
 		if err != nil {
 			t.Errorf("%v", err)
 			continue
@@ -295,7 +295,7 @@ func BenchmarkDecide(b *testing.B) {
 				name += "/tenth=hcl"
 			}
 			b.Run(name, func(b *testing.B) {
-				p, err := Parse(File{Name: "p.hcl", Src: []byte(manyRules(size, slow))})
+				p, err := Parse(SomeNames, File{Name: "p.hcl", Src: []byte(manyRules(size, slow))})
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -314,7 +314,7 @@ func BenchmarkDecide(b *testing.B) {
 }
 
 func TestConditionsThatCanFailAreLeftToHCL(t *testing.T) {
-	p, err := Parse(File{Name: "p.hcl", Src: []byte("port \"p\" {\n when = container.labels[\"a\"] == \"b\" && port.bindable\n action = \"allow\"\n}\n")})
+	p, err := Parse(SomeNames, File{Name: "p.hcl", Src: []byte("port \"p\" {\n when = container.labels[\"a\"] == \"b\" && port.bindable\n action = \"allow\"\n}\n")})
 	if err != nil {
 		t.Fatal(err)
 	}

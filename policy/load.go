@@ -14,6 +14,7 @@ import (
 
 // loader reads policy files and collects every mistake in them.
 type loader struct {
+	names  Names
 	files  []*source
 	locals map[string]*local
 	diags  hcl.Diagnostics
@@ -25,8 +26,8 @@ type loader struct {
 // start is where HCL begins to count.
 var start = hcl.Pos{Line: 1, Column: 1}
 
-func newLoader(files []File) *loader {
-	l := &loader{locals: map[string]*local{}, seen: map[string]hcl.Range{}}
+func newLoader(names Names, files []File) *loader {
+	l := &loader{names: names, locals: map[string]*local{}, seen: map[string]hcl.Range{}}
 	taken := map[string]bool{}
 	for _, f := range files {
 		id := f.Name

@@ -71,9 +71,13 @@ type local struct {
 
 // Parse reads policies. Rules of an earlier file are tried before those of a
 // later one; callers put the built-in policy last. All files share their
-// locals. The error is a *Diagnostics with every mistake that was found.
-func Parse(files ...File) (*Policy, error) {
-	l := newLoader(files)
+// locals. The error is a *Diagnostics with every mistake that was found. Parse
+// panics if a list of names is empty.
+func Parse(names Names, files ...File) (*Policy, error) {
+	if len(names.Endpoints) == 0 || len(names.Modes) == 0 || len(names.Privileges) == 0 {
+		panic("policy: Parse without names")
+	}
+	l := newLoader(names, files)
 	p := l.load()
 	if l.diags.HasErrors() {
 		return nil, report(l.files, l.diags)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -191,7 +192,7 @@ func (w *world) parse(t testing.TB) *policy.Policy {
 	if w.policy != "" {
 		files = append([]policy.File{{Name: "own.hcl", Src: []byte(w.policy)}}, files...)
 	}
-	p, err := policy.Parse(files...)
+	p, err := policy.Parse(Names, files...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,6 +266,9 @@ func (w *world) apply(t testing.TB, p *policy.Policy, c Call) (Result, error) {
 			t.Fatalf("%s: %v", c.Body, err)
 		}
 		if len(r.Ask) == 0 {
+			for _, outcome := range r.Outcomes {
+				listed(t, outcome.Claim)
+			}
 			return r, err
 		}
 		for _, q := range r.Ask {
@@ -276,6 +280,21 @@ func (w *world) apply(t testing.TB, p *policy.Policy, c Call) (Result, error) {
 	}
 	t.Fatal("there is no end of questions")
 	return Result{}, nil
+}
+
+// listed holds that a claim's name or mode is among Names.
+func listed(t testing.TB, claim policy.Claim) {
+	t.Helper()
+	switch c := claim.(type) {
+	case policy.Network:
+		if !slices.Contains(Names.Modes, c.Mode) {
+			t.Errorf("Names lacks the mode %q", c.Mode)
+		}
+	case policy.Privilege:
+		if !slices.Contains(Names.Privileges, c.Name) {
+			t.Errorf("Names lacks the privilege %q", c.Name)
+		}
+	}
 }
 
 // builtinLine is where a rule of the built-in policy stands, which no case is
