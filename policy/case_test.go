@@ -104,7 +104,7 @@ func runCase(t *testing.T, archive *txtar.Archive) string {
 		}
 	}
 
-	p, err := policy.Parse(files...)
+	p, err := policy.Parse(policy.SomeNames, files...)
 	if err != nil {
 		var diags *policy.Diagnostics
 		if !errors.As(err, &diags) {

@@ -386,12 +386,27 @@ func calls(expr hclsyntax.Expression, name string) (found bool) {
 	return found
 }
 
-// settle keeps an expression, and its value if no call changes it.
-func (l *loader) settle(expr hclsyntax.Expression, v cty.Value) *value {
-	if l.isLive(expr) || !v.IsWhollyKnown() {
-		return &value{expr: expr}
+// settle returns an expression of a rule with its value, or with what it takes
+// to evaluate it on a call. A kind of "" is a local's.
+func (l *loader) settle(expr hclsyntax.Expression, kind Kind, v cty.Value) *value {
+	if !l.isLive(expr) && v.IsWhollyKnown() {
+		return &value{expr: expr, known: v}
 	}
-	return &value{expr: expr, known: v}
+	live := &value{expr: expr, asksHost: calls(expr, interfaceFunction)}
+	for _, object := range Schema.objects(kind) {
+		if seen := object.seenBy(expr); len(seen.Attributes) > 0 {
+			live.objects = append(live.objects, seen)
+		}
+	}
+	for _, t := range expr.Variables() {
+		if t.RootName() != "local" || len(t) < 2 {
+			continue
+		}
+		if name, ok := stepName(t[1]); ok && !slices.Contains(live.locals, name) {
+			live.locals = append(live.locals, name)
+		}
+	}
+	return live
 }
 
 // readLocals notes the names of a file's locals.
@@ -443,7 +458,7 @@ func (l *loader) resolveLocals() {
 			return
 		}
 		if v, ok := l.check(local.expr, ""); ok {
-			local.value, local.checked = *l.settle(local.expr, v), v
+			local.value, local.checked = *l.settle(local.expr, "", v), v
 		}
 	}
 	for _, name := range sortedKeys(l.locals) {

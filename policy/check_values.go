@@ -118,8 +118,8 @@ func (c *checker) possible(expr hclsyntax.Expression, v cty.Value, at hcl.Range)
 	switch {
 	case attr.Values != nil && !slices.Contains(attr.Values, text):
 		c.fault(at, "Impossible value", "%s.%s is never %q.%s It is one of %s.", object, attr.Name, text, didYouMean(text, attr.Values), list(attr.Values))
-	case attr.Known != nil && !slices.Contains(attr.Known, text):
-		if near := nearest(text, attr.Known); near != "" {
+	case attr.usual != nil && !slices.Contains(attr.Usual(c.names), text):
+		if near := nearest(text, attr.Usual(c.names)); near != "" {
 			c.warn(at, "Unusual value", "%s.%s is hardly ever %q. Did you mean %q?", object, attr.Name, text, near)
 		}
 	case strings.Contains(text, "*"):
@@ -224,7 +224,7 @@ func (l *loader) readTo(r *rule, attr *hclsyntax.Attribute) {
 	if l.diags[before:].HasErrors() {
 		return
 	}
-	r.to = l.settle(attr.Expr, v)
+	r.to = l.settle(attr.Expr, r.Kind, v)
 	if r.to.known == cty.NilVal {
 		return
 	}

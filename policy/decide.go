@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 )
@@ -31,8 +30,7 @@ type Decider struct {
 	call   *Call
 	scope  scope // of the claim that is being decided
 
-	common     map[string]cty.Value // objects that all of the claims see
-	functions  *hcl.EvalContext
+	functions  *hcl.EvalContext // with interface; nil until an expression calls it
 	interfaces map[string]interfaceAnswer
 	locals     map[string]localAnswer
 	conditions map[*rule]conditionAnswer // of rules that look at no claim
@@ -59,17 +57,17 @@ func (d *Decider) Decide(claim Claim) Decision {
 	if d.scope, known = newScope(d.call, claim); !known {
 		return Decision{Reason: fmt.Sprintf("a policy cannot decide a claim of type %T", claim)}
 	}
-	s, kind := &d.scope, claim.Kind()
+	kind := claim.Kind()
 	for _, r := range d.policy.rules[kind] {
 		if r.expired(d.call.Time) {
 			continue
 		}
-		holds, err := d.holds(r, s)
+		holds, err := d.holds(r)
 		if err != nil {
 			return Decision{Rule: r.Rule, Reason: err.Error()}
 		}
 		if holds {
-			return d.outcome(r, s)
+			return d.outcome(r)
 		}
 	}
 	return Decision{Reason: fmt.Sprintf(`no rule of the policy decides this %s; add one, as in %s "…" { action = "allow" }`, noun(kind), kind)}
@@ -83,21 +81,19 @@ func noun(kind Kind) string {
 }
 
 // holds tells whether a rule decides a claim.
-func (d *Decider) holds(r *rule, s *scope) (bool, error) {
+func (d *Decider) holds(r *rule) (bool, error) {
 	if r.when == nil {
 		return true, nil
 	}
 	if r.test != nil {
-		if t := r.test(s); t != unclear {
-			return t == yes, nil
-		}
+		return r.test(&d.scope), nil
 	}
 	if answer, done := d.conditions[r]; done {
 		return answer.holds, answer.err
 	}
-	v, err := d.evaluate(r.when, r.Kind, s)
+	v, err := d.value(r.when)
 	if err == nil && (v.IsNull() || v.Type() != cty.Bool) {
-		err = failure(r.when, "is neither true nor false")
+		err = failure(r.when.expr, "is neither true nor false")
 	}
 	answer := conditionAnswer{err == nil && v.True(), err}
 	if r.common {
@@ -110,11 +106,11 @@ func (d *Decider) holds(r *rule, s *scope) (bool, error) {
 }
 
 // outcome is what a rule that holds says.
-func (d *Decider) outcome(r *rule, s *scope) Decision {
+func (d *Decider) outcome(r *rule) Decision {
 	denied := Decision{Rule: r.Rule}
 	decision := Decision{Action: r.action, Rule: r.Rule}
 	if r.message != nil {
-		message, err := d.text(r.message, r.Kind, s)
+		message, err := d.text(r.message)
 		if err != nil {
 			denied.Reason = err.Error()
 			return denied
@@ -122,14 +118,14 @@ func (d *Decider) outcome(r *rule, s *scope) Decision {
 		decision.Message, denied.Message = message, message
 	}
 	switch {
-	case r.action == Replace && !s.mount.Socket:
+	case r.action == Replace && !d.scope.mount.Socket:
 		denied.Reason = "only the socket of the Engine that safesock guards can be replaced"
 		return denied
-	case r.action == Bind && !s.port.Bindable:
+	case r.action == Bind && !d.scope.port.Bindable:
 		denied.Reason = "this call has no place for a host address, so that the port cannot be bound to one"
 		return denied
 	case r.action == Bind:
-		to, reason, err := d.addresses(r, s)
+		to, reason, err := d.addresses(r)
 		if err != nil {
 			denied.Reason = err.Error()
 			return denied
@@ -140,8 +136,8 @@ func (d *Decider) outcome(r *rule, s *scope) Decision {
 }
 
 // text evaluates an expression that gives a text.
-func (d *Decider) text(v *value, kind Kind, s *scope) (string, error) {
-	val, err := d.value(v, kind, s)
+func (d *Decider) text(v *value) (string, error) {
+	val, err := d.value(v)
 	if err != nil {
 		return "", err
 	}
@@ -153,12 +149,12 @@ func (d *Decider) text(v *value, kind Kind, s *scope) (string, error) {
 
 // addresses are those that a rule binds to. Where the host has no IPv6, it
 // leaves out those and says so, unless none would be left.
-func (d *Decider) addresses(r *rule, s *scope) (to []netip.Addr, reason string, err error) {
+func (d *Decider) addresses(r *rule) (to []netip.Addr, reason string, err error) {
 	literal := r.addrs != nil
 	if literal {
 		to = slices.Clip(r.addrs)
 	} else {
-		val, err := d.value(r.to, r.Kind, s)
+		val, err := d.value(r.to)
 		if err != nil {
 			return nil, "", err
 		}
@@ -287,34 +283,62 @@ func (d *Decider) interfaceAddresses(name string) (cty.Value, error) {
 	return cty.ListVal(vals), nil
 }
 
-// value evaluates what is not known yet.
-func (d *Decider) value(v *value, kind Kind, s *scope) (cty.Value, error) {
+// value returns the value of an expression. The error says which expression
+// failed, and why.
+func (d *Decider) value(v *value) (cty.Value, error) {
 	if v.known != cty.NilVal {
 		return v.known, nil
 	}
-	return d.evaluate(v.expr, kind, s)
-}
-
-// evaluate gives an expression's value. An error tells which expression
-// failed, and why.
-func (d *Decider) evaluate(expr hclsyntax.Expression, kind Kind, s *scope) (cty.Value, error) {
-	ctx := d.context().NewChild()
-	ctx.Variables = map[string]cty.Value{}
-	broken := d.addVariables(ctx.Variables, expr, kind, s)
-	v, diags := expr.Value(ctx)
+	ctx := d.context(v).NewChild()
+	ctx.Variables = make(map[string]cty.Value, len(v.objects)+1)
+	var missing error // why a part of the variables is unknown
+	for _, object := range v.objects {
+		var err error
+		if ctx.Variables[object.Name], err = object.value(&d.scope); err != nil {
+			missing = failure(v.expr, err.Error())
+		}
+	}
+	if len(v.locals) > 0 {
+		locals := make(map[string]cty.Value, len(v.locals))
+		for _, name := range v.locals {
+			var err error
+			if locals[name], err = d.local(name); err != nil {
+				locals[name], missing = cty.DynamicVal, err
+			}
+		}
+		ctx.Variables["local"] = cty.ObjectVal(locals)
+	}
+	result, diags := v.expr.Value(ctx)
 	switch {
 	case diags.HasErrors():
 		return cty.NilVal, d.explain(diags)
-	case !v.IsWhollyKnown() && broken != nil:
-		return cty.NilVal, broken
-	case !v.IsWhollyKnown():
-		return cty.NilVal, failure(expr, "has no value")
+	case !result.IsWhollyKnown() && missing != nil:
+		return cty.NilVal, missing
+	case !result.IsWhollyKnown():
+		return cty.NilVal, failure(v.expr, "has no value")
 	}
-	return v, nil
+	return result, nil
 }
 
-// context holds the functions.
-func (d *Decider) context() *hcl.EvalContext {
+// local returns the value of a local, which is evaluated once for all claims
+// of a call.
+func (d *Decider) local(name string) (cty.Value, error) {
+	answer, done := d.locals[name]
+	if !done {
+		answer.v, answer.err = d.value(&d.policy.locals[name].value)
+		if d.locals == nil {
+			d.locals = map[string]localAnswer{}
+		}
+		d.locals[name] = answer
+	}
+	return answer.v, answer.err
+}
+
+// context returns the functions that an expression may call.
+func (d *Decider) context(v *value) *hcl.EvalContext {
+	if !v.asksHost {
+		return staticContext
+	}
 	if d.functions == nil {
 		d.functions = staticContext.NewChild()
 		d.functions.Functions = map[string]function.Function{interfaceFunction: interfaceFunc(d.interfaceAddresses)}
@@ -323,55 +347,3 @@ func (d *Decider) context() *hcl.EvalContext {
 }
 
 var staticContext = &hcl.EvalContext{Functions: functionTable()}
-
-// addVariables adds what an expression refers to. A local or an attribute that
-// fails has no value; the error says why.
-func (d *Decider) addVariables(vars map[string]cty.Value, expr hclsyntax.Expression, kind Kind, s *scope) (broken error) {
-	locals := map[string]cty.Value{}
-	for _, traversal := range expr.Variables() {
-		root := traversal.RootName()
-		if root == "local" {
-			name := traversal[1].(hcl.TraverseAttr).Name
-			if _, done := locals[name]; done {
-				continue
-			}
-			answer, done := d.locals[name]
-			if !done {
-				answer.v, answer.err = d.value(&d.policy.locals[name].value, "", s)
-				if d.locals == nil {
-					d.locals = map[string]localAnswer{}
-				}
-				d.locals[name] = answer
-			}
-			locals[name] = answer.v
-			if answer.err != nil {
-				locals[name], broken = cty.DynamicVal, answer.err
-			}
-			continue
-		}
-		if _, done := vars[root]; done {
-			continue
-		}
-		if v, ok := d.common[root]; ok {
-			vars[root] = v
-			continue
-		}
-		object, ok := Schema.object(kind, root)
-		if !ok {
-			continue
-		}
-		v, err := object.value(s, expr)
-		if err != nil {
-			broken = err
-		}
-		vars[root] = v
-		if root != string(kind) && !slices.ContainsFunc(object.Attributes, Attribute.looksUp) {
-			if d.common == nil {
-				d.common = map[string]cty.Value{}
-			}
-			d.common[root] = vars[root]
-		}
-	}
-	vars["local"] = cty.ObjectVal(locals)
-	return broken
-}

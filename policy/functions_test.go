@@ -38,7 +38,7 @@ func holds(t *testing.T, condition string) (bool, string) {
 func holdsFor(t *testing.T, kind policy.Kind, condition string) (bool, string) {
 	t.Helper()
 	src := fmt.Sprintf("%[1]s \"p\" {\n when = %[2]s\n action = \"allow\"\n expires = \"2999-01-01T00:00:00Z\"\n}\n%[1]s \"q\" {\n action = \"warn\"\n}\n", kind, condition)
-	p, err := policy.Parse(policy.File{Name: "p.hcl", Src: []byte(src)})
+	p, err := policy.Parse(policy.SomeNames, policy.File{Name: "p.hcl", Src: []byte(src)})
 	if err != nil {
 		t.Fatalf("%s: %v", condition, err)
 	}
@@ -131,7 +131,7 @@ func TestFiltersUnlessEveryCallIsAllowed(t *testing.T) {
 		{"api \"x\" {\n action = \"warn\"\n}\n", true},
 		{"api \"x\" {\n action = \"allow\"\n expires = \"2027-01-01T00:00:00Z\"\n}\n" + all, true},
 	} {
-		p, err := policy.Parse(policy.File{Name: "p.hcl", Src: []byte(test.src)})
+		p, err := policy.Parse(policy.SomeNames, policy.File{Name: "p.hcl", Src: []byte(test.src)})
 		if err != nil {
 			t.Fatal(err)
 		}

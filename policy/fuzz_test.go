@@ -81,7 +81,7 @@ func FuzzParse(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
-		p, err := policy.Parse(policy.File{Name: "p.hcl", Src: src})
+		p, err := policy.Parse(policy.SomeNames, policy.File{Name: "p.hcl", Src: src})
 		if err != nil {
 			var diags *policy.Diagnostics
 			if !errors.As(err, &diags) || len(diags.List) == 0 || diags.List[0].Summary == "" {
@@ -91,7 +91,7 @@ func FuzzParse(f *testing.F) {
 		}
 		p.Warnings(time.Time{})
 		got := decisions(p)
-		formatted, err := policy.Parse(policy.File{Name: "p.hcl", Src: hclwrite.Format(src)})
+		formatted, err := policy.Parse(policy.SomeNames, policy.File{Name: "p.hcl", Src: hclwrite.Format(src)})
 		if err != nil {
 			t.Fatalf("%q: formatted it does not load: %v", src, err)
 		}

@@ -14,6 +14,7 @@ import (
 
 // loader reads policy files and collects every mistake in them.
 type loader struct {
+	names  Names
 	files  []*source
 	locals map[string]*local
 	diags  hcl.Diagnostics
@@ -25,8 +26,8 @@ type loader struct {
 // start is where HCL begins to count.
 var start = hcl.Pos{Line: 1, Column: 1}
 
-func newLoader(files []File) *loader {
-	l := &loader{locals: map[string]*local{}, seen: map[string]hcl.Range{}}
+func newLoader(names Names, files []File) *loader {
+	l := &loader{names: names, locals: map[string]*local{}, seen: map[string]hcl.Range{}}
 	taken := map[string]bool{}
 	for _, f := range files {
 		id := f.Name
@@ -240,7 +241,7 @@ func (l *loader) readName(f *source, r *rule) {
 
 func (l *loader) readWhen(r *rule, attr *hclsyntax.Attribute) {
 	v, ok := l.check(attr.Expr, r.Kind)
-	r.when = attr.Expr
+	r.when = l.settle(attr.Expr, r.Kind, v)
 	if !ok {
 		r.broken = true
 		return
@@ -255,8 +256,8 @@ func (l *loader) readWhen(r *rule, attr *hclsyntax.Attribute) {
 		l.warn(attr.Expr.Range(), "Rule never holds", "The condition is false whatever the call is. Remove the rule, or let it expire.")
 	}
 	if r.when != nil {
-		r.test = l.compile(r.when, r.Kind)
-		r.common = !slices.ContainsFunc(r.when.Variables(), func(t hcl.Traversal) bool { return t.RootName() == string(r.Kind) })
+		r.test = l.compile(r.when.expr, r.Kind)
+		r.common = !slices.ContainsFunc(r.when.objects, func(o Object) bool { return o.Name == string(r.Kind) })
 	}
 }
 
@@ -335,7 +336,7 @@ func (l *loader) readMessage(r *rule, attr *hclsyntax.Attribute) *value {
 		l.fault(attr.Expr.Range(), "Unsuitable value", "message is a text; this is %s.", describe(v))
 		return nil
 	}
-	return l.settle(attr.Expr, v)
+	return l.settle(attr.Expr, r.Kind, v)
 }
 
 func (l *loader) readExpires(r *rule, attr *hclsyntax.Attribute) {

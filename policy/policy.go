@@ -38,8 +38,8 @@ type Policy struct {
 // rule is a block of a policy file.
 type rule struct {
 	Rule
-	when    hclsyntax.Expression // nil if the rule always holds
-	test    func(*scope) truth   // when, compiled; nil if HCL has to evaluate it
+	when    *value            // nil if the rule always holds
+	test    func(*scope) bool // when, compiled; nil if HCL has to evaluate it
 	action  Action
 	common  bool         // when looks at no claim
 	to      *value       // for Bind
@@ -57,6 +57,10 @@ type rule struct {
 type value struct {
 	expr  hclsyntax.Expression
 	known cty.Value // cty.NilVal if it has to be evaluated
+
+	objects  []Object // the objects that it refers to, each with the attributes that it refers to
+	locals   []string // the locals that it refers to
+	asksHost bool     // it calls interface
 }
 
 // local is one name of a locals block.
@@ -67,9 +71,13 @@ type local struct {
 
 // Parse reads policies. Rules of an earlier file are tried before those of a
 // later one; callers put the built-in policy last. All files share their
-// locals. The error is a *Diagnostics with every mistake that was found.
-func Parse(files ...File) (*Policy, error) {
-	l := newLoader(files)
+// locals. The error is a *Diagnostics with every mistake that was found. Parse
+// panics if a list of names is empty.
+func Parse(names Names, files ...File) (*Policy, error) {
+	if len(names.Endpoints) == 0 || len(names.Modes) == 0 || len(names.Privileges) == 0 {
+		panic("policy: Parse without names")
+	}
+	l := newLoader(names, files)
 	p := l.load()
 	if l.diags.HasErrors() {
 		return nil, report(l.files, l.diags)

@@ -15,7 +15,7 @@ import (
 // parse reads a user's policy, put before the built-in one.
 func parse(t testing.TB, src string) *policy.Policy {
 	t.Helper()
-	p, err := policy.Parse(policy.File{Name: "user.hcl", Src: []byte(src)}, safesock.Policy)
+	p, err := policy.Parse(policy.SomeNames, policy.File{Name: "user.hcl", Src: []byte(src)}, safesock.Policy)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
@@ -64,7 +64,7 @@ func TestClaimsOfUnknownTypesAreDenied(t *testing.T) {
 }
 
 func TestMistakesAreValuesToo(t *testing.T) {
-	_, err := policy.Parse(policy.File{Name: "p.hcl", Src: []byte("port \"x\" {\n  action = \"dney\"\n}\n")})
+	_, err := policy.Parse(policy.SomeNames, policy.File{Name: "p.hcl", Src: []byte("port \"x\" {\n  action = \"dney\"\n}\n")})
 	var got *policy.Diagnostics
 	if !errors.As(err, &got) {
 		t.Fatalf("%T is no *Diagnostics", err)
@@ -171,7 +171,7 @@ func TestExamplesOfTheReferenceLoad(t *testing.T) {
 			continue
 		}
 		found++
-		if _, err := policy.Parse(policy.File{Name: "example.hcl", Src: []byte(paragraph)}, safesock.Policy); err != nil {
+		if _, err := policy.Parse(policy.SomeNames, policy.File{Name: "example.hcl", Src: []byte(paragraph)}, safesock.Policy); err != nil {
 			t.Errorf("%v", err)
 		}
 	}

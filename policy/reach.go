@@ -40,7 +40,7 @@ func (r *rule) condition() string {
 	if r.when == nil {
 		return ""
 	}
-	tokens, _ := hclsyntax.LexExpression(r.when.Range().SliceBytes(r.src.Src), "", start)
+	tokens, _ := hclsyntax.LexExpression(r.when.expr.Range().SliceBytes(r.src.Src), "", start)
 	var text []byte
 	for _, token := range tokens {
 		if token.Type != hclsyntax.TokenNewline && token.Type != hclsyntax.TokenComment {

@@ -42,14 +42,31 @@ type Attribute struct {
 	Name   string
 	Doc    string
 	Values []string // every value that it can have; nil if they cannot be told
-	Known  []string // values that it has today; others may come
 	Secret bool     // may hold secrets, which diagnostics do not print
 
 	Example string // a condition with it
 
-	also []string                 // what people write when they mean it
-	odd  func(text string) string // why it never is a text, and what to write instead; "" if it may be that
-	get  any                      // func(*scope) of int, string, bool or map[string]string, or of string or []string and an error
+	usual func(Names) []string     // the values that it has today; others may come
+	also  []string                 // what people write when they mean it
+	odd   func(text string) string // why it never is a text, and what to write instead; "" if it may be that
+	get   any                      // func(*scope) of int, string, bool or map[string]string, or of string or []string and an error
+}
+
+// Names are the words of the API that policies compare attributes with. This
+// package knows none of them; it needs them to tell a misspelt one.
+type Names struct {
+	Endpoints  []string // of call.endpoint
+	Modes      []string // of network.mode
+	Privileges []string // of privilege.name
+}
+
+// Usual returns the values that the attribute has today, nil if it can have
+// any. A later version may add others.
+func (a Attribute) Usual(names Names) []string {
+	if a.usual == nil {
+		return nil
+	}
+	return a.usual(names)
 }
 
 // Type is the attribute's type in HCL's words.
@@ -108,7 +125,7 @@ var portAttributes = []Attribute{
 
 var networkAttributes = []Attribute{
 	{Name: "mode", Doc: "how the network reaches past published ports; container is that of one that the Engine does not know yet", also: []string{"network_mode", "type"},
-		Known:   []string{"host", "macvlan", "ipvlan", "routed", "unprotected", "overlay", "swarm", "plugin", "existing-bridge", "ipv6", "container", "ns", "pasta", "slirp4netns", "unknown"},
+		usual:   func(n Names) []string { return n.Modes },
 		Example: `network.mode == "macvlan"`,
 		get:     func(s *scope) string { return s.network.Mode }},
 	{Name: "name", Doc: `the network's name, "" if it has none`,
@@ -142,9 +159,7 @@ var mountAttributes = []Attribute{
 
 var privilegeAttributes = []Attribute{
 	{Name: "name", Doc: "which right", also: []string{"kind", "type"},
-		Known: []string{"privileged", "exec_privileged", "cap", "device", "pid", "ipc", "uts", "userns", "cgroup", "cgroupns", "cgroup_parent", "security_opt", "runtime",
-			"annotation", "volume", "volume_driver", "plugin", "swarm", "checkpoint", "secret_driver", "working_dir", "buildkit", "remote", "libpod",
-			"plugin_network", "plugin_mount", "plugin_capabilities", "plugin_allow_all_devices", "container_id_file", "log_path"},
+		usual:   func(n Names) []string { return n.Privileges },
 		Example: `privilege.name == "cap"`,
 		get:     func(s *scope) string { return s.privilege.Name }},
 	{Name: "value", Doc: "what is asked for: the capability, the device's path, …",
@@ -153,10 +168,10 @@ var privilegeAttributes = []Attribute{
 }
 
 var callAttributes = []Attribute{
-	{Name: "endpoint", Doc: `what is called, as in "container.create"; "" if safesock does not intercept it`, also: []string{"route", "operation"}, Known: endpoints,
+	{Name: "endpoint", Doc: `what is called, as in "container.create"; "" if safesock does not intercept it`, also: []string{"route", "operation"}, usual: func(n Names) []string { return n.Endpoints },
 		Example: `call.endpoint == "container.create"`,
 		get:     func(s *scope) string { return s.call.Endpoint }},
-	{Name: "method", Doc: "HTTP method", also: []string{"verb"}, Known: []string{"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"},
+	{Name: "method", Doc: "HTTP method", also: []string{"verb"}, usual: func(Names) []string { return methods },
 		Example: `call.method == "POST"`,
 		get:     func(s *scope) string { return s.call.Method }},
 	{Name: "path", Doc: "decoded path without the API version", also: []string{"url", "uri"},
@@ -215,19 +230,8 @@ var clientAttributes = []Attribute{
 		get:     func(s *scope) (string, error) { return lookUp(s.call.Client.Command) }},
 }
 
-// endpoints are the names of the calls that safesock intercepts.
-var endpoints = []string{
-	"config.create", "config.update", "container.archive", "container.attach", "container.checkpoint", "container.commit", "container.copy",
-	"container.create", "container.exec", "container.restart", "container.start", "container.update", "exec.start", "grpc", "grpc.call", "image.build",
-	"image.create", "libpod.artifact.add", "libpod.container.archive", "libpod.container.attach", "libpod.container.checkpoint",
-	"libpod.container.create", "libpod.container.exec", "libpod.container.init", "libpod.container.mount", "libpod.container.restart",
-	"libpod.container.restore", "libpod.container.start", "libpod.container.update", "libpod.exec.start", "libpod.image.build", "libpod.image.import",
-	"libpod.image.load", "libpod.image.scp", "libpod.kube.apply", "libpod.kube.play", "libpod.manifest.create", "libpod.manifest.modify",
-	"libpod.manifest.push", "libpod.network.connect", "libpod.network.create", "libpod.network.disconnect", "libpod.pod.create", "libpod.pod.restart",
-	"libpod.pod.start", "libpod.quadlet.install", "libpod.secret.create", "libpod.volume.create", "libpod.volume.export", "libpod.volume.import",
-	"network.connect", "network.create", "network.disconnect", "node.update", "plugin.create", "plugin.enable", "plugin.pull", "plugin.set", "plugin.upgrade", "secret.create", "secret.update", "service.create", "service.update", "session",
-	"swarm.init", "swarm.inspect", "swarm.join", "swarm.unlock", "swarm.unlockkey", "swarm.update", "volume.create",
-}
+// methods are those of HTTP.
+var methods = []string{"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"}
 
 // Kind finds the description of a kind.
 func (s Spec) Kind(k Kind) (KindSpec, bool) {

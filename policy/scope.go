@@ -201,36 +201,34 @@ func valueOf(get any, s *scope) (cty.Value, error) {
 	return cty.StringVal(get.(func(*scope) string)(s)), nil
 }
 
-// looksUp tells whether the attribute is looked up, which can fail.
-func (a Attribute) looksUp() bool {
-	switch a.get.(type) {
-	case func(*scope) (string, error), func(*scope) ([]string, error):
-		return true
-	}
-	return false
-}
-
-// value is the object as an expression sees it in one decision. What has to be
-// looked up is looked up only if the expression asks for it. If that fails it
-// has no value, and the error says why.
-func (o Object) value(s *scope, expr hclsyntax.Expression) (v cty.Value, broken error) {
+// value returns the object as an expression sees it in one decision. An
+// attribute whose look-up fails is unknown, and the error says why.
+func (o Object) value(s *scope) (v cty.Value, missing error) {
 	attrs := make(map[string]cty.Value, len(o.Attributes))
 	for _, a := range o.Attributes {
-		if a.looksUp() && !mentions(expr, o.Name, a.Name) {
-			attrs[a.Name] = a.unknown()
-			continue
-		}
 		var err error
 		if attrs[a.Name], err = valueOf(a.get, s); err != nil {
 			attrs[a.Name] = a.unknown()
-			broken = failure(expr, fmt.Sprintf("asks for %s.%s, which is not known: %v", o.Name, a.Name, err))
+			missing = fmt.Errorf("asks for %s.%s, which is not known: %v", o.Name, a.Name, err)
 		}
 	}
-	return cty.ObjectVal(attrs), broken
+	return cty.ObjectVal(attrs), missing
 }
 
-// mentions tells whether an expression refers to an attribute of an object, or
-// to all of the object.
+// seenBy returns the object with the attributes that an expression refers to,
+// all of them if it refers to the object as a whole.
+func (o Object) seenBy(expr hclsyntax.Expression) Object {
+	seen := Object{Name: o.Name, Doc: o.Doc}
+	for _, a := range o.Attributes {
+		if mentions(expr, o.Name, a.Name) {
+			seen.Attributes = append(seen.Attributes, a)
+		}
+	}
+	return seen
+}
+
+// mentions reports whether an expression refers to an attribute of an object,
+// or to the object as a whole.
 func mentions(expr hclsyntax.Expression, object, attribute string) bool {
 	return slices.ContainsFunc(expr.Variables(), func(t hcl.Traversal) bool {
 		if t.RootName() != object {

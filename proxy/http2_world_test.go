@@ -16,6 +16,7 @@ import (
 
 	"github.com/safesock/safesock/examples"
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite"
 )
 
 // http2Engine is an Engine that speaks HTTP/2, as those since 29 do.
@@ -77,7 +78,7 @@ func (w *world) setExample(name string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	p, err := policy.Parse(policy.File{Name: name, Src: src})
+	p, err := policy.Parse(rewrite.Names, policy.File{Name: name, Src: src})
 	if err != nil {
 		w.t.Fatal(err)
 	}

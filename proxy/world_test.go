@@ -14,6 +14,7 @@ import (
 
 	"github.com/safesock/safesock"
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite"
 )
 
 // patience is how long a test waits for what must happen. No test is about it.
@@ -86,7 +87,7 @@ func (w *world) awaitStop() error {
 // setPolicy puts rules before the built-in ones.
 func (w *world) setPolicy(src string) {
 	w.t.Helper()
-	p, err := policy.Parse(
+	p, err := policy.Parse(rewrite.Names,
 		policy.File{Name: "test.hcl", Src: []byte(src), MayBeEmpty: true},
 		safesock.Policy)
 	if err != nil {

@@ -127,7 +127,11 @@ func (c *reading) buildNamespaces(text string) {
 		case ns.Name == "network":
 			c.parameter(policy.Network{Mode: "ns", Name: ns.Path}, "nsoptions")
 		default:
-			c.parameter(policy.Privilege{Name: ns.Name, Value: strings.TrimSpace("host " + ns.Path)}, "nsoptions")
+			name := ns.Name
+			if name == "user" || name == "cgroup" {
+				name += "ns" // as a create's are called
+			}
+			c.parameter(policy.Privilege{Name: name, Value: strings.TrimSpace("host " + ns.Path)}, "nsoptions")
 		}
 	}
 }

@@ -46,7 +46,7 @@ port "off loopback" {
 
 func parsePolicy(t testing.TB, src string) *policy.Policy {
 	t.Helper()
-	p, err := policy.Parse(policy.File{Name: "test.hcl", Src: []byte("inherit = false\n" + src)})
+	p, err := policy.Parse(Names, policy.File{Name: "test.hcl", Src: []byte("inherit = false\n" + src)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -142,7 +142,7 @@ func (w *world) parse(t testing.TB) *policy.Policy {
 	if w.policy != "" {
 		files = append([]policy.File{{Name: "own.hcl", Src: []byte(w.policy)}}, files...)
 	}
-	p, err := policy.Parse(files...)
+	p, err := policy.Parse(Names, files...)
 	if err != nil {
 		t.Fatal(err)
 	}

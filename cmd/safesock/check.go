@@ -10,6 +10,7 @@ import (
 
 	"github.com/safesock/safesock"
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite"
 )
 
 func newCheck() *cobra.Command {
@@ -29,7 +30,7 @@ is read with them, and by itself if there are none.`,
 			if err != nil {
 				return err
 			}
-			loaded, err := policy.Parse(append(files, safesock.Policy)...)
+			loaded, err := policy.Parse(rewrite.Names, append(files, safesock.Policy)...)
 			var mistakes *policy.Diagnostics
 			if errors.As(err, &mistakes) {
 				return no(mistakes.Error())

@@ -13,6 +13,7 @@ import (
 
 	"github.com/safesock/safesock"
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite"
 )
 
 const usualPolicyHelp = `the first of these that exists is used:
@@ -39,7 +40,7 @@ func (p *policies) load() (*policy.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := policy.Parse(append(files, safesock.Policy)...)
+	loaded, err := policy.Parse(rewrite.Names, append(files, safesock.Policy)...)
 	if err != nil {
 		return nil, err
 	}

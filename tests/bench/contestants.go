@@ -27,6 +27,18 @@ var contestants = []contestant{
 	{"reverseproxy", startReverseProxy},
 	{"splice", startRelay},
 	{guarded, startSafesock(os.DevNull)},
+	{"safesock+api", startSafesockWithRule},
+	{"safesock+ci", startSafesock("examples/ci.hcl")}, // from the repository's root, where make runs this
+}
+
+// startSafesockWithRule runs it with a rule that every call has to be held against.
+func startSafesockWithRule(ctx context.Context, b *bench, p *process) error {
+	file := b.path(".hcl")
+	const rule = "api \"no\" {\n  when   = call.method == \"DELETE\" && startswith(call.path, \"/x\")\n  action = \"deny\"\n}\n"
+	if err := os.WriteFile(file, []byte(rule), 0o600); err != nil {
+		return err
+	}
+	return startSafesock(file)(ctx, b, p)
 }
 
 // bench is what one run of this program shares.

@@ -12,13 +12,14 @@ import (
 	"github.com/safesock/safesock"
 	"github.com/safesock/safesock/policy"
 	"github.com/safesock/safesock/proxy"
+	"github.com/safesock/safesock/rewrite"
 )
 
 // serveSafesock is what safesock serve runs, in a process that can be looked
 // into. Numbers of record are those of the real command.
 func serveSafesock(o options) error {
 	debug.SetGCPercent(400) // as safesock serve does
-	builtin, err := policy.Parse(safesock.Policy)
+	builtin, err := policy.Parse(rewrite.Names, safesock.Policy)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/safesock/safesock"
 	"github.com/safesock/safesock/policy"
 	"github.com/safesock/safesock/proxy"
+	"github.com/safesock/safesock/rewrite"
 )
 
 // world is safesock as serve runs it, under the built-in policy, and an Engine
@@ -49,7 +50,7 @@ func newWorld(dir string, direct bool) (*world, error) {
 		talks:   map[string]*talk{},
 	}
 	upstream := filepath.Join(dir, "engine.sock")
-	builtin, err := policy.Parse(safesock.Policy)
+	builtin, err := policy.Parse(rewrite.Names, safesock.Policy)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,8 @@
+package policy
+
+// SomeNames are enough for the tests of this package.
+var SomeNames = Names{
+	Endpoints:  []string{"container.create", "container.start", "image.build"},
+	Modes:      []string{"host", "macvlan", "ipvlan", "routed"},
+	Privileges: []string{"privileged", "cap", "device", "buildkit"},
+}
