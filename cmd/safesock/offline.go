@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -13,63 +14,51 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker/go-connections/nat"
+	"github.com/safesock/safesock/clients"
 	"github.com/safesock/safesock/host"
 	"github.com/safesock/safesock/policy"
 	"github.com/safesock/safesock/rewrite"
 )
 
-// request is one call that a client would make.
-type request struct {
-	Service string // of a compose file; "" for a call of its own
-	Method  string
-	Target  string
-	Body    []byte
-	place   func(rewrite.Outcome) place // where a claim stands in what was given; nil if nowhere
-}
-
-// place is a line of a file.
-type place struct {
-	File string `json:"file"`
-	Line int    `json:"line"`
-}
-
-func (p place) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
-
-// answer is what would become of a request.
-type answer struct {
-	request
+// verdict is what would become of a call.
+type verdict struct {
+	clients.Call
 	match   rewrite.Match
 	result  rewrite.Result
 	refusal *rewrite.Refusal // nil if the call would be forwarded
 }
 
 // endpoint names the call, "" if it is not one that safesock intercepts.
-func (a *answer) endpoint() string {
-	if a.match.Endpoint == nil {
+func (v *verdict) endpoint() string {
+	if v.match.Endpoint == nil {
 		return ""
 	}
-	return a.match.Endpoint.Name
+	return v.match.Endpoint.Name
 }
 
 // itself is what the policy says of the call itself.
-func (a *answer) itself(p *policy.Policy, o *offline) policy.Decision {
+func (v *verdict) itself(p *policy.Policy, o *offline) policy.Decision {
 	return p.Decide(&policy.Call{
-		Endpoint: a.endpoint(), Method: a.match.Method, Path: a.match.Path, Version: a.match.Version, Known: a.match.Known,
-		Container: a.result.Container, Compose: a.result.Compose,
+		Endpoint: v.endpoint(), Method: v.match.Method, Path: v.match.Path, Version: v.match.Version, Known: v.match.Known,
+		Container: v.result.Container, Compose: v.result.Compose,
 		Client: o.client, Time: o.time, Interface: o.Addresses,
 	}, policy.API{})
 }
 
-// placeOf is where a claim stands in what was given, nil if nowhere.
-func (a *answer) placeOf(o rewrite.Outcome) *place {
-	if a.place == nil {
-		return nil
+// position is the line that makes a claim in what was given, nil if there is
+// none.
+func (v *verdict) position(o rewrite.Outcome) *clients.Position {
+	claim := clients.Claim{Kind: string(o.Claim.Kind()), Pointer: o.Pointer}
+	switch c := o.Claim.(type) {
+	case policy.Network:
+		claim.Text = c.Name
+	case policy.Mount:
+		claim.Text = c.Target
+	case policy.Privilege:
+		claim.Text = c.Value
 	}
-	found := a.place(o)
-	if found == (place{}) {
-		return nil
-	}
-	return &found
+	return v.Position(claim)
 }
 
 // machine is the host of a world.
@@ -91,20 +80,20 @@ type offline struct {
 	unknown []string // what was asked for and engine has not
 }
 
-// apply decides a request as serve would.
-func (o *offline) apply(p *policy.Policy, r request) (answer, error) {
-	target, err := url.ParseRequestURI(r.Target)
+// apply decides a call as serve would.
+func (o *offline) apply(p *policy.Policy, call clients.Call) (verdict, error) {
+	target, err := url.ParseRequestURI(call.Target)
 	if err != nil {
-		return answer{}, err
+		return verdict{}, err
 	}
-	got := answer{request: r}
-	if got.match, err = rewrite.Route(r.Method, target); err != nil {
+	got := verdict{Call: call}
+	if got.match, err = rewrite.Route(call.Method, target); err != nil {
 		return got.refused(err)
 	}
 	got.result, err = rewrite.Apply(p, rewrite.Call{
 		Match:    got.match,
 		URL:      target,
-		Body:     r.Body,
+		Body:     call.Body,
 		Client:   o.client,
 		Time:     o.time,
 		Upstream: "/run/docker.sock",
@@ -114,12 +103,12 @@ func (o *offline) apply(p *policy.Policy, r request) (answer, error) {
 }
 
 // refused fills in the refusal that err is, if it is one.
-func (a answer) refused(err error) (answer, error) {
+func (v verdict) refused(err error) (verdict, error) {
 	if refusal, ok := err.(*rewrite.Refusal); ok {
-		a.refusal = refusal
-		return a, nil
+		v.refusal = refusal
+		return v, nil
 	}
-	return a, err
+	return v, err
 }
 
 // Engine answers what is known of the Engine.
@@ -192,4 +181,18 @@ func userNamed(name string) (uid, gid int, gids []int, err error) {
 		gids = append(gids, id)
 	}
 	return gids[0], gids[1], gids[2:], err
+}
+
+// imageExposing is what an Engine would say of an image that exposes ports.
+func imageExposing(ports []string) ([]byte, error) {
+	exposed := nat.PortSet{}
+	for _, each := range ports {
+		number, protocol, _ := strings.Cut(each, "/")
+		port, err := nat.NewPort(cmp.Or(protocol, "tcp"), number)
+		if err != nil {
+			return nil, fmt.Errorf("image port %s: %w", each, err)
+		}
+		exposed[port] = struct{}{}
+	}
+	return json.Marshal(map[string]any{"Id": "sha256:" + strings.Repeat("0", 64), "Config": map[string]any{"ExposedPorts": exposed}})
 }

@@ -16,11 +16,11 @@ import (
 
 // report is what explain prints.
 type report struct {
-	answers []answer
-	hints   []string // what a person could do without
-	notes   []string // what could not be known
-	diff    bool
-	observe bool // the policy only reports
+	verdicts []verdict
+	hints    []string // what a person could do without
+	notes    []string // what could not be known
+	diff     bool
+	observe  bool // the policy only reports
 }
 
 // print writes the report in one of the formats.
@@ -39,7 +39,7 @@ func (r *report) print(w io.Writer, format string) error {
 // text prints a table of the claims, and below it what a person should know.
 func (r *report) text(w io.Writer) error {
 	rows := r.rows()
-	refused := slices.ContainsFunc(r.answers, func(a answer) bool { return a.refusal != nil })
+	refused := slices.ContainsFunc(r.verdicts, func(v verdict) bool { return v.refusal != nil })
 	gap := "\n"
 	switch {
 	case len(rows) > 0:
@@ -50,12 +50,12 @@ func (r *report) text(w io.Writer) error {
 		gap = ""
 	case len(r.notes) > 0:
 		fmt.Fprintln(w, "No claim on the host is known here.")
-	case slices.ContainsFunc(r.answers, func(a answer) bool { return a.edited() }):
+	case slices.ContainsFunc(r.verdicts, func(v verdict) bool { return v.edited() }):
 		fmt.Fprintln(w, "Nothing is claimed on the host.")
 	default:
 		fmt.Fprintln(w, "Nothing is claimed on the host: forwarded as it is.")
 	}
-	for _, each := range r.answers {
+	for _, each := range r.verdicts {
 		for _, line := range each.messages() {
 			fmt.Fprintf(w, "%s%s\n", gap, line)
 			gap = "\n"
@@ -76,13 +76,13 @@ func (r *report) text(w io.Writer) error {
 // rows are the cells of the table, a row for each claim.
 func (r *report) rows() [][]string {
 	var rows [][]string
-	for _, each := range r.answers {
+	for _, each := range r.verdicts {
 		for _, outcome := range each.result.Outcomes {
 			if quiet(outcome) {
 				continue
 			}
 			at := ""
-			if found := each.placeOf(outcome); found != nil {
+			if found := each.position(outcome); found != nil {
 				at = found.String()
 			}
 			claim, asked := describe(outcome.Claim)
@@ -121,16 +121,16 @@ func writeTable(w io.Writer, head []string, rows [][]string) error {
 }
 
 // messages are what the client would be told.
-func (a *answer) messages() []string {
+func (v *verdict) messages() []string {
 	prefix := ""
-	if a.Service != "" {
-		prefix = a.Service + ": "
+	if v.Service != "" {
+		prefix = v.Service + ": "
 	}
-	if a.refusal != nil {
-		return []string{prefix + "REFUSED: " + a.refusal.Message}
+	if v.refusal != nil {
+		return []string{prefix + "REFUSED: " + v.refusal.Message}
 	}
 	var messages []string
-	for _, outcome := range a.result.Outcomes {
+	for _, outcome := range v.result.Outcomes {
 		if text := outcome.Warning(); text != "" {
 			messages = append(messages, prefix+"WARNING: "+text)
 		}
@@ -139,16 +139,16 @@ func (a *answer) messages() []string {
 }
 
 // edited tells whether the call goes on with other bytes than it came with.
-func (a *answer) edited() bool {
-	return a.refusal == nil && (string(a.result.Body) != string(a.Body) || a.result.Target != a.Target)
+func (v *verdict) edited() bool {
+	return v.refusal == nil && (string(v.result.Body) != string(v.Body) || v.result.Target != v.Target)
 }
 
 // bodyDiff shows what was edited, with both bodies indented.
-func bodyDiff(a answer) string {
-	from, to := indented(a.Body), indented(a.result.Body)
-	name := a.Method + " " + a.Target
-	if a.result.Target != a.Target {
-		from, to = name+"\n"+from, a.Method+" "+a.result.Target+"\n"+to
+func bodyDiff(v verdict) string {
+	from, to := indented(v.Body), indented(v.result.Body)
+	name := v.Method + " " + v.Target
+	if v.result.Target != v.Target {
+		from, to = name+"\n"+from, v.Method+" "+v.result.Target+"\n"+to
 	}
 	return string(diff.Diff(name, []byte(from), name+" (edited)", []byte(to)))
 }
@@ -183,8 +183,8 @@ func describe(claim policy.Claim) (name, asked string) {
 	return "the call", ""
 }
 
-// named is a claim and what it asks for, in a line.
-func named(claim policy.Claim) string {
+// inALine is a claim and what it asks for, in a line.
+func inALine(claim policy.Claim) string {
 	name, asked := describe(claim)
 	if asked == "" {
 		return name
