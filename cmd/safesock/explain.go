@@ -193,6 +193,19 @@ func readInput(stdin io.Reader, name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
+// print writes the report in one of the formats.
+func (r *report) print(w io.Writer, format string) error {
+	switch format {
+	case "json":
+		return r.json(w)
+	case "sarif":
+		return r.sarif(w)
+	case "github":
+		return r.github(w)
+	}
+	return r.text(w)
+}
+
 // unknownNotes tells what the Engine was asked for and could not say.
 func unknownNotes(paths []string) []string {
 	var notes []string
