@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/safesock/safesock/clients"
+	"github.com/safesock/safesock/host"
 	"github.com/safesock/safesock/policy"
 )
 
@@ -120,6 +121,9 @@ func (e *explain) run(cmd *cobra.Command, args []string) error {
 		shown.verdicts = append(shown.verdicts, got)
 	}
 	shown.notes = append(shown.notes, unknownNotes(world.unknown)...)
+	for _, path := range world.machine.(*thisHost).hidden {
+		shown.notes = append(shown.notes, fmt.Sprintf("%s may not be looked at by you, and is taken as it is written; serve follows its links", path))
+	}
 	if err := shown.print(cmd.OutOrStdout(), e.format); err != nil {
 		return err
 	}
@@ -135,7 +139,11 @@ func (e *explain) world() (*offline, error) {
 	if err != nil {
 		return nil, err
 	}
-	world := &offline{client: client, time: time.Now(), machine: thisHost{}}
+	engine := usualUpstream
+	if resolved, _, err := (host.Machine{}).Resolve(engine); err == nil {
+		engine = resolved
+	}
+	world := &offline{client: client, time: time.Now(), machine: &thisHost{engine: engine}, upstream: engine, listen: usualOwn}
 	if len(e.imagePorts) > 0 {
 		world.image, err = imageExposing(e.imagePorts)
 	}

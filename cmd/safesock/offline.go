@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -77,6 +79,9 @@ type offline struct {
 	client policy.Client
 	time   time.Time
 
+	upstream string // path of the Engine's socket
+	listen   string // path of safesock's own
+
 	unknown []string // what was asked for and engine has not
 }
 
@@ -96,8 +101,8 @@ func (o *offline) apply(p *policy.Policy, call clients.Call) (verdict, error) {
 		Body:     call.Body,
 		Client:   o.client,
 		Time:     o.time,
-		Upstream: "/run/docker.sock",
-		Listen:   "/run/safesock/docker.sock",
+		Upstream: o.upstream,
+		Listen:   o.listen,
 	}, o)
 	return got.refused(err)
 }
@@ -141,15 +146,36 @@ func (o *offline) FreePort(string, []netip.Addr, int, int, func(int) bool) (int,
 	return examplePort, nil
 }
 
+// The sockets of a world that names none.
+const (
+	usualUpstream = "/run/docker.sock"
+	usualOwn      = "/run/safesock/docker.sock"
+)
+
 // thisHost is the host that the command runs on. A path that it may not look at
 // is taken as it is written.
-type thisHost struct{ host.Machine }
+type thisHost struct {
+	host.Machine
+	engine string // path of the Engine's socket
 
-func (h thisHost) Resolve(path string) (resolved string, exists bool, err error) {
-	if resolved, exists, err = h.Machine.Resolve(path); err != nil {
-		return path, true, nil
+	hidden []string // paths that it may not look at
+}
+
+// Resolve has one path for the Engine's socket, whatever other names it has.
+func (h *thisHost) Resolve(path string) (resolved string, exists bool, err error) {
+	resolved, exists, err = h.Machine.Resolve(path)
+	same := false
+	if exists {
+		same, err = host.SameFile(resolved, h.engine)
 	}
-	return resolved, exists, nil
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		h.hidden = append(h.hidden, path)
+		return path, true, nil
+	case same:
+		resolved = h.engine
+	}
+	return resolved, exists, err
 }
 
 // clientNamed is a client of the user with this name, or of the one who runs

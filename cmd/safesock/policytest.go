@@ -212,6 +212,8 @@ func (c *testCase) world() (*offline, error) {
 	world := &offline{
 		engine: map[string][]byte{},
 		time:   time.Now(),
+
+		upstream: usualUpstream, listen: usualOwn,
 	}
 	client := testClient{UID: 1000, GID: 1000, User: "tester", Command: "docker"}
 	if c.Client != nil {
