@@ -18,7 +18,7 @@ import (
 	"github.com/safesock/safesock/policy"
 )
 
-// explain is the command that tells what would become of calls.
+// explain is the command that shows what would become of calls.
 type explain struct {
 	policies   policies
 	compose    clients.Compose
@@ -214,7 +214,7 @@ func (r *report) print(w io.Writer, format string) error {
 	return r.text(w)
 }
 
-// unknownNotes tells what the Engine was asked for and could not say.
+// unknownNotes lists what an Engine would have had to be asked.
 func unknownNotes(paths []string) []string {
 	var notes []string
 	for _, path := range paths {

@@ -116,7 +116,7 @@ func (f *testFile) policies() policies {
 	return found
 }
 
-// decide gives what comes of a case, as its want should read, and the rules
+// decide returns what comes of a case, as its want should read, and the rules
 // that decided.
 func (c *testCase) decide(ctx context.Context, p *policy.Policy, dir string) (got string, reached []policy.Rule, err error) {
 	world, err := c.world()

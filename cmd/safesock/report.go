@@ -36,12 +36,13 @@ func (v *verdict) messages() []string {
 	return messages
 }
 
-// edited tells whether the call goes on with other bytes than it came with.
+// edited reports whether the call would be forwarded with other bytes than it
+// came with.
 func (v *verdict) edited() bool {
 	return v.refusal == nil && (string(v.result.Body) != string(v.Body) || v.result.Target != v.Target)
 }
 
-// quiet tells whether an outcome is not worth a row: the call itself, allowed.
+// quiet reports whether an outcome needs no row: it is the call itself, allowed.
 func quiet(o rewrite.Outcome) bool {
 	return o.Claim.Kind() == policy.KindAPI && o.Decision.Action == policy.Allow
 }

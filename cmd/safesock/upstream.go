@@ -96,7 +96,7 @@ func socketPath(address string) (string, error) {
 	return filepath.Clean(path), nil
 }
 
-// usable tells whether path is a socket that this process may connect to.
+// usable reports whether path is a socket that this process may connect to.
 func usable(path string) bool {
 	stat, err := os.Stat(path)
 	return err == nil && stat.Mode().Type() == os.ModeSocket && unix.Access(path, unix.W_OK) == nil
