@@ -112,16 +112,6 @@ var Endpoints = []Endpoint{
 	{"POST", `/{service:(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*}/{method:\w+}`, "grpc.call", grpcCall, Streams},
 }
 
-// Named gives the first row with a name, nil if there is none.
-func Named(name string) *Endpoint {
-	for i := range Endpoints {
-		if Endpoints[i].Name == name {
-			return &Endpoints[i]
-		}
-	}
-	return nil
-}
-
 // endpoint is the first row of Endpoints with a name.
 func endpoint(name string) *Endpoint {
 	for i := range Endpoints {

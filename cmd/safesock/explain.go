@@ -1,30 +1,27 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/docker/go-connections/nat"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/safesock/safesock/clients"
+	"github.com/safesock/safesock/host"
 	"github.com/safesock/safesock/policy"
-	"github.com/safesock/safesock/rewrite"
 )
 
-// explain is the command that tells what would become of calls.
+// explain is the command that shows what would become of calls.
 type explain struct {
 	policies   policies
-	compose    compose
+	compose    clients.Compose
 	as         string
 	imagePorts []string
 	format     string
@@ -71,7 +68,9 @@ a compose file, a call or its body on standard input.
 	f := cmd.Flags()
 	f.SetInterspersed(false) // the options of a docker run line are docker's
 	e.policies.flag(f)
-	e.compose.flags(f)
+	f.StringVarP(&e.compose.Project, "project", "p", "", "Compose project `name`")
+	f.StringArrayVar(&e.compose.Profiles, "profile", nil, "Compose `profile` to turn on; may be repeated")
+	f.StringArrayVar(&e.compose.EnvFiles, "env-file", nil, "environment `file` for variables in compose files, instead of .env; may be repeated")
 	f.StringVar(&e.as, "as", "", "decide for the `user` of this name instead of you")
 	f.StringArrayVar(&e.imagePorts, "image-port", nil, "`port` that images expose, as in 80 or 53/udp, for -P; may be repeated")
 	f.StringVar(&e.format, "format", "text", "how to print: "+strings.Join(formats, ", "))
@@ -84,7 +83,7 @@ a compose file, a call or its body on standard input.
 }
 
 func (e *explain) run(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 && !isRunLine(args) {
+	if len(args) > 0 && !clients.IsRunLine(args) {
 		// Options may follow the files.
 		cmd.Flags().SetInterspersed(true)
 		if err := cmd.ParseFlags(args); err != nil {
@@ -110,18 +109,21 @@ func (e *explain) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	shown := report{diff: e.diff, observe: loaded.Observe()}
-	requests, err := e.requests(cmd.Context(), cmd.InOrStdin(), args, world, &shown)
+	calls, err := e.calls(cmd.Context(), cmd.InOrStdin(), args, world, &shown)
 	if err != nil {
 		return err
 	}
-	for _, each := range requests {
+	for _, each := range calls {
 		got, err := world.apply(loaded, each)
 		if err != nil {
 			return err
 		}
-		shown.answers = append(shown.answers, got)
+		shown.verdicts = append(shown.verdicts, got)
 	}
 	shown.notes = append(shown.notes, unknownNotes(world.unknown)...)
+	for _, path := range world.machine.(*thisHost).hidden {
+		shown.notes = append(shown.notes, fmt.Sprintf("%s may not be looked at by you, and is taken as it is written; serve follows its links", path))
+	}
 	if err := shown.print(cmd.OutOrStdout(), e.format); err != nil {
 		return err
 	}
@@ -137,32 +139,22 @@ func (e *explain) world() (*offline, error) {
 	if err != nil {
 		return nil, err
 	}
-	world := &offline{engine: map[string][]byte{}, client: client, time: time.Now(), machine: thisHost{}}
+	engine := usualUpstream
+	if resolved, _, err := (host.Machine{}).Resolve(engine); err == nil {
+		engine = resolved
+	}
+	world := &offline{client: client, time: time.Now(), machine: &thisHost{engine: engine}, upstream: engine, listen: usualOwn}
 	if len(e.imagePorts) > 0 {
 		world.image, err = imageExposing(e.imagePorts)
 	}
 	return world, err
 }
 
-// imageExposing is an image's inspect answer.
-func imageExposing(ports []string) ([]byte, error) {
-	exposed := nat.PortSet{}
-	for _, each := range ports {
-		number, protocol, _ := strings.Cut(each, "/")
-		port, err := nat.NewPort(orTCP(protocol), number)
-		if err != nil {
-			return nil, fmt.Errorf("image port %s: %w", each, err)
-		}
-		exposed[port] = struct{}{}
-	}
-	return encode(map[string]any{"Id": "sha256:" + fakeID("image"), "Config": map[string]any{"ExposedPorts": exposed}}), nil
-}
-
-// requests reads the calls to explain, and notes what a person should know
+// calls reads the calls to explain, and notes what a person should know
 // about them.
-func (e *explain) requests(ctx context.Context, stdin io.Reader, args []string, world *offline, shown *report) ([]request, error) {
-	if isRunLine(args) {
-		one, err := parseRun(args)
+func (e *explain) calls(ctx context.Context, stdin io.Reader, args []string, world *offline, shown *report) ([]clients.Call, error) {
+	if clients.IsRunLine(args) {
+		one, err := clients.Run(args)
 		var unknown *pflag.NotExistError
 		if errors.As(err, &unknown) {
 			return nil, fmt.Errorf("%s: %w; options of explain stand before %s", args[0], err, args[0])
@@ -170,7 +162,7 @@ func (e *explain) requests(ctx context.Context, stdin io.Reader, args []string, 
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", args[0], err)
 		}
-		return []request{one}, nil
+		return []clients.Call{one}, nil
 	}
 	if i := slices.IndexFunc(args, func(arg string) bool { return strings.HasSuffix(arg, ".hcl") }); i >= 0 {
 		return nil, fmt.Errorf("%s: is a policy, not a compose file; name it with --policy %s", args[i], args[i])
@@ -180,25 +172,25 @@ func (e *explain) requests(ctx context.Context, stdin io.Reader, args []string, 
 		if err != nil {
 			return nil, err
 		}
-		if isCall(src) {
-			return []request{parseCall(src)}, nil
+		if clients.IsCall(src) {
+			return []clients.Call{clients.ParseCall(src)}, nil
 		}
 		if args[0] == "-" {
-			if err := unread(src); err != nil {
-				return nil, err
-			}
+			e.compose.Text = string(src)
 		}
 	}
-	e.compose.files = args
-	project, err := e.compose.load(ctx)
-	if errors.Is(err, errNoCompose) {
+	e.compose.Files = args
+	project, err := e.compose.Load(ctx)
+	if errors.Is(err, clients.ErrNoCompose) {
 		return nil, errors.New("no compose file here; name a FILE, - for a compose file or a call on standard input, or a docker run line")
 	}
 	if err != nil {
 		return nil, err
 	}
 	shown.hints = hints(project)
-	return composeRequests(project, readComposeLines(project), world.engine), nil
+	calls, answers := clients.Up(project)
+	world.engine = answers
+	return calls, nil
 }
 
 // readInput reads a file, or standard input for "-".
@@ -209,52 +201,20 @@ func readInput(stdin io.Reader, name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-// unread puts back what was read of standard input: Compose's loader reads it
-// by itself.
-func unread(src []byte) error {
-	from, to, err := os.Pipe()
-	if err != nil {
-		return err
+// print writes the report in one of the formats.
+func (r *report) print(w io.Writer, format string) error {
+	switch format {
+	case "json":
+		return r.json(w)
+	case "sarif":
+		return r.sarif(w)
+	case "github":
+		return r.github(w)
 	}
-	go func() {
-		defer to.Close()
-		_, _ = to.Write(src) // fails only once nobody reads any more
-	}()
-	os.Stdin = from
-	return nil
+	return r.text(w)
 }
 
-var callLine = regexp.MustCompile(`^[A-Z]+ /\S*[ \t\r]*(\n|$)`)
-
-// isCall tells a call, or the body of one, from a compose file, which may be
-// JSON too.
-func isCall(src []byte) bool {
-	if callLine.Match(src) {
-		return true
-	}
-	var body map[string]json.RawMessage
-	if !bytes.HasPrefix(bytes.TrimSpace(src), []byte("{")) {
-		return false
-	}
-	// A body that is not JSON is the policy's to refuse.
-	return json.Unmarshal(src, &body) != nil || body["services"] == nil
-}
-
-// createPath is where a container is created.
-var createPath = rewrite.Named("container.create").Path
-
-// parseCall reads a call: a line as in "POST /networks/create" and its body
-// below, or the body of a container create call alone.
-func parseCall(src []byte) request {
-	line := callLine.Find(src)
-	if line == nil {
-		return request{Method: "POST", Target: createPath, Body: src}
-	}
-	method, target, _ := strings.Cut(strings.TrimSpace(string(line)), " ")
-	return request{Method: method, Target: target, Body: bytes.TrimSpace(src[len(line):])}
-}
-
-// unknownNotes tells what the Engine was asked for and could not say.
+// unknownNotes lists what an Engine would have had to be asked.
 func unknownNotes(paths []string) []string {
 	var notes []string
 	for _, path := range paths {
@@ -276,7 +236,7 @@ func unknownNotes(paths []string) []string {
 // is none.
 func (r *report) worst() int {
 	worst := len(failures)
-	for _, each := range r.answers {
+	for _, each := range r.verdicts {
 		if each.refusal != nil {
 			return 0
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// hints tell which services of a project publish ports that other services of
+// hints name the services of a project that publish ports which other services of
 // it use: those reach each other by name, without a published port.
 func hints(project *types.Project) []string {
 	var found []string
@@ -35,7 +35,7 @@ func hints(project *types.Project) []string {
 	return found
 }
 
-// uses tells how a service depends on another one, "" if it does not.
+// uses says how a service depends on another, or "" if it does not.
 func uses(service types.ServiceConfig, name string) string {
 	for _, link := range service.Links {
 		if target, _, _ := strings.Cut(link, ":"); target == name {
@@ -54,7 +54,7 @@ func uses(service types.ServiceConfig, name string) string {
 	return ""
 }
 
-// meet tells whether two services share a network.
+// meet reports whether two services share a network.
 func meet(a, b types.ServiceConfig) bool {
 	if a.NetworkMode != "" || b.NetworkMode != "" {
 		return false

@@ -12,10 +12,8 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/safesock/safesock/policy"
 )
@@ -41,7 +39,7 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run executes one command line and gives its exit code.
+// run executes one command line and returns its exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "test" {
 		// As go test spells it.
@@ -60,10 +58,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	var answer no
-	if errors.As(err, &answer) {
-		if answer != "" {
-			fmt.Fprintln(stderr, answer)
+	var refused no
+	if errors.As(err, &refused) {
+		if refused != "" {
+			fmt.Fprintln(stderr, refused)
 		}
 		return 1
 	}
@@ -75,12 +73,6 @@ func run(args []string, stdout, stderr io.Writer) int {
 	fmt.Fprintf(stderr, "safesock: %v\n", err)
 	return 2
 }
-
-// no is the error of a command that did its work and whose answer is no: exit
-// code 1. Its text is printed as it is, and nothing if there is none.
-type no string
-
-func (n no) Error() string { return string(n) }
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
@@ -99,48 +91,4 @@ func newRoot() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.AddCommand(newServe(), newCheck(), newExplain(), newTest(), newFmt(), newInit(), newPolicy(), newVersion())
 	return root
-}
-
-// noCommand refuses the name of a command that there is not.
-func noCommand(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
-		return fmt.Errorf("there is no command %q; did you mean %s?", args[0], strings.Join(like, " or "))
-	}
-	return fmt.Errorf("there is no command %q\nsee '%s --help'", args[0], cmd.CommandPath())
-}
-
-// wanted tells how the value of a flag is written, by the flag's type.
-var wanted = map[string]string{
-	"bool":     "true or false",
-	"duration": "a time has a unit, as in 5s",
-	"int64":    "not a whole number, as in 1048576",
-}
-
-// flagError says what is wrong with the flags of a command.
-func flagError(cmd *cobra.Command, err error) error {
-	var invalid *pflag.InvalidValueError
-	if !errors.As(err, &invalid) {
-		return fmt.Errorf("%w\nsee '%s --help'", err, cmd.CommandPath())
-	}
-	flag := invalid.GetFlag()
-	if want, ok := wanted[flag.Value.Type()]; ok {
-		return fmt.Errorf("--%s %s: %s", flag.Name, invalid.GetValue(), want)
-	}
-	return fmt.Errorf("--%s %s: %w", flag.Name, invalid.GetValue(), invalid.Unwrap())
-}
-
-// noArgs refuses arguments, and says where the first might have belonged.
-func noArgs(instead string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return nil
-		}
-		if instead == "" {
-			return fmt.Errorf("%s takes no arguments", cmd.CommandPath())
-		}
-		return fmt.Errorf("%s takes no arguments; %s %s", cmd.CommandPath(), instead, args[0])
-	}
 }

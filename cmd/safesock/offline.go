@@ -2,7 +2,10 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -13,63 +16,51 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker/go-connections/nat"
+	"github.com/safesock/safesock/clients"
 	"github.com/safesock/safesock/host"
 	"github.com/safesock/safesock/policy"
 	"github.com/safesock/safesock/rewrite"
 )
 
-// request is one call that a client would make.
-type request struct {
-	Service string // of a compose file; "" for a call of its own
-	Method  string
-	Target  string
-	Body    []byte
-	place   func(rewrite.Outcome) place // where a claim stands in what was given; nil if nowhere
-}
-
-// place is a line of a file.
-type place struct {
-	File string `json:"file"`
-	Line int    `json:"line"`
-}
-
-func (p place) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
-
-// answer is what would become of a request.
-type answer struct {
-	request
+// verdict is what would become of a call.
+type verdict struct {
+	clients.Call
 	match   rewrite.Match
 	result  rewrite.Result
 	refusal *rewrite.Refusal // nil if the call would be forwarded
 }
 
 // endpoint names the call, "" if it is not one that safesock intercepts.
-func (a *answer) endpoint() string {
-	if a.match.Endpoint == nil {
+func (v *verdict) endpoint() string {
+	if v.match.Endpoint == nil {
 		return ""
 	}
-	return a.match.Endpoint.Name
+	return v.match.Endpoint.Name
 }
 
 // itself is what the policy says of the call itself.
-func (a *answer) itself(p *policy.Policy, o *offline) policy.Decision {
+func (v *verdict) itself(p *policy.Policy, o *offline) policy.Decision {
 	return p.Decide(&policy.Call{
-		Endpoint: a.endpoint(), Method: a.match.Method, Path: a.match.Path, Version: a.match.Version, Known: a.match.Known,
-		Container: a.result.Container, Compose: a.result.Compose,
+		Endpoint: v.endpoint(), Method: v.match.Method, Path: v.match.Path, Version: v.match.Version, Known: v.match.Known,
+		Container: v.result.Container, Compose: v.result.Compose,
 		Client: o.client, Time: o.time, Interface: o.Addresses,
 	}, policy.API{})
 }
 
-// placeOf is where a claim stands in what was given, nil if nowhere.
-func (a *answer) placeOf(o rewrite.Outcome) *place {
-	if a.place == nil {
-		return nil
+// position is the line that makes a claim in what was given, nil if there is
+// none.
+func (v *verdict) position(o rewrite.Outcome) *clients.Position {
+	claim := clients.Claim{Kind: string(o.Claim.Kind()), Pointer: o.Pointer}
+	switch c := o.Claim.(type) {
+	case policy.Network:
+		claim.Text = c.Name
+	case policy.Mount:
+		claim.Text = c.Target
+	case policy.Privilege:
+		claim.Text = c.Value
 	}
-	found := a.place(o)
-	if found == (place{}) {
-		return nil
-	}
-	return &found
+	return v.Position(claim)
 }
 
 // machine is the host of a world.
@@ -88,38 +79,41 @@ type offline struct {
 	client policy.Client
 	time   time.Time
 
+	upstream string // path of the Engine's socket
+	listen   string // path of safesock's own
+
 	unknown []string // what was asked for and engine has not
 }
 
-// apply decides a request as serve would.
-func (o *offline) apply(p *policy.Policy, r request) (answer, error) {
-	target, err := url.ParseRequestURI(r.Target)
+// apply decides a call as serve would.
+func (o *offline) apply(p *policy.Policy, call clients.Call) (verdict, error) {
+	target, err := url.ParseRequestURI(call.Target)
 	if err != nil {
-		return answer{}, err
+		return verdict{}, err
 	}
-	got := answer{request: r}
-	if got.match, err = rewrite.Route(r.Method, target); err != nil {
+	got := verdict{Call: call}
+	if got.match, err = rewrite.Route(call.Method, target); err != nil {
 		return got.refused(err)
 	}
 	got.result, err = rewrite.Apply(p, rewrite.Call{
 		Match:    got.match,
 		URL:      target,
-		Body:     r.Body,
+		Body:     call.Body,
 		Client:   o.client,
 		Time:     o.time,
-		Upstream: "/run/docker.sock",
-		Listen:   "/run/safesock/docker.sock",
+		Upstream: o.upstream,
+		Listen:   o.listen,
 	}, o)
 	return got.refused(err)
 }
 
 // refused fills in the refusal that err is, if it is one.
-func (a answer) refused(err error) (answer, error) {
+func (v verdict) refused(err error) (verdict, error) {
 	if refusal, ok := err.(*rewrite.Refusal); ok {
-		a.refusal = refusal
-		return a, nil
+		v.refusal = refusal
+		return v, nil
 	}
-	return a, err
+	return v, err
 }
 
 // Engine answers what is known of the Engine.
@@ -152,15 +146,36 @@ func (o *offline) FreePort(string, []netip.Addr, int, int, func(int) bool) (int,
 	return examplePort, nil
 }
 
+// The sockets of a world that names none.
+const (
+	usualUpstream = "/run/docker.sock"
+	usualOwn      = "/run/safesock/docker.sock"
+)
+
 // thisHost is the host that the command runs on. A path that it may not look at
 // is taken as it is written.
-type thisHost struct{ host.Machine }
+type thisHost struct {
+	host.Machine
+	engine string // path of the Engine's socket
 
-func (h thisHost) Resolve(path string) (resolved string, exists bool, err error) {
-	if resolved, exists, err = h.Machine.Resolve(path); err != nil {
-		return path, true, nil
+	hidden []string // paths that it may not look at
+}
+
+// Resolve has one path for the Engine's socket, whatever other names it has.
+func (h *thisHost) Resolve(path string) (resolved string, exists bool, err error) {
+	resolved, exists, err = h.Machine.Resolve(path)
+	same := false
+	if exists {
+		same, err = host.SameFile(resolved, h.engine)
 	}
-	return resolved, exists, nil
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		h.hidden = append(h.hidden, path)
+		return path, true, nil
+	case same:
+		resolved = h.engine
+	}
+	return resolved, exists, err
 }
 
 // clientNamed is a client of the user with this name, or of the one who runs
@@ -192,4 +207,18 @@ func userNamed(name string) (uid, gid int, gids []int, err error) {
 		gids = append(gids, id)
 	}
 	return gids[0], gids[1], gids[2:], err
+}
+
+// imageExposing is what an Engine would say of an image that exposes ports.
+func imageExposing(ports []string) ([]byte, error) {
+	exposed := nat.PortSet{}
+	for _, each := range ports {
+		number, protocol, _ := strings.Cut(each, "/")
+		port, err := nat.NewPort(cmp.Or(protocol, "tcp"), number)
+		if err != nil {
+			return nil, fmt.Errorf("image port %s: %w", each, err)
+		}
+		exposed[port] = struct{}{}
+	}
+	return json.Marshal(map[string]any{"Id": "sha256:" + strings.Repeat("0", 64), "Config": map[string]any{"ExposedPorts": exposed}})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"github.com/mattn/go-shellwords"
 
 	"github.com/safesock/safesock"
+	"github.com/safesock/safesock/clients"
 	"github.com/safesock/safesock/policy"
 )
 
@@ -114,29 +116,29 @@ func (f *testFile) policies() policies {
 	return found
 }
 
-// decide gives what comes of a case, as its want should read, and the rules
+// decide returns what comes of a case, as its want should read, and the rules
 // that decided.
 func (c *testCase) decide(ctx context.Context, p *policy.Policy, dir string) (got string, reached []policy.Rule, err error) {
 	world, err := c.world()
 	if err != nil {
 		return "", nil, err
 	}
-	requests, err := c.requests(ctx, dir, world)
+	calls, err := c.calls(ctx, dir, world)
 	if err != nil {
 		return "", nil, err
 	}
 	var lines []string
-	for _, each := range requests {
-		answer, err := world.apply(p, each)
+	for _, each := range calls {
+		made, err := world.apply(p, each)
 		if err != nil {
 			return "", nil, err
 		}
-		for _, outcome := range answer.result.Outcomes {
+		for _, outcome := range made.result.Outcomes {
 			reached = append(reached, outcome.Decision.Rule)
 		}
-		itself := answer.itself(p, world)
+		itself := made.itself(p, world)
 		reached = append(reached, itself.Rule)
-		told := answer.summary()
+		told := made.summary()
 		if c.Call != "" && len(told) == 0 {
 			told = []string{fmt.Sprintf("the call: %s (%s)", itself.Action, itself.Rule.Name)}
 		}
@@ -150,14 +152,14 @@ func (c *testCase) decide(ctx context.Context, p *policy.Policy, dir string) (go
 
 // summary is a line for each claim. It has no line numbers, so that a comment
 // added to a policy breaks no test.
-func (a *answer) summary() []string {
+func (v *verdict) summary() []string {
 	prefix := ""
-	if a.Service != "" {
-		prefix = a.Service + ": "
+	if v.Service != "" {
+		prefix = v.Service + ": "
 	}
 	var lines []string
 	denied := false
-	for _, outcome := range a.result.Outcomes {
+	for _, outcome := range v.result.Outcomes {
 		denied = denied || outcome.Decision.Action == policy.Deny
 		if quiet(outcome) {
 			continue
@@ -166,41 +168,43 @@ func (a *answer) summary() []string {
 		if rule := outcome.Decision.Rule; rule != (policy.Rule{}) {
 			by = rule.Name
 		}
-		lines = append(lines, fmt.Sprintf("%s%s: %s (%s)", prefix, named(outcome.Claim), decided(outcome), by))
+		lines = append(lines, fmt.Sprintf("%s%s: %s (%s)", prefix, inALine(outcome.Claim), decided(outcome), by))
 	}
-	if a.refusal != nil && !denied {
-		lines = append(lines, fmt.Sprintf("%srefused with %d: %s", prefix, a.refusal.Status, a.refusal.Message))
+	if v.refusal != nil && !denied {
+		lines = append(lines, fmt.Sprintf("%srefused with %d: %s", prefix, v.refusal.Status, v.refusal.Message))
 	}
 	return lines
 }
 
-// requests are the calls of a case.
-func (c *testCase) requests(ctx context.Context, dir string, world *offline) ([]request, error) {
+// calls are those of a case.
+func (c *testCase) calls(ctx context.Context, dir string, world *offline) ([]clients.Call, error) {
 	switch {
 	case c.Run != "":
 		words, err := shellwords.Parse(c.Run)
 		if err != nil {
 			return nil, fmt.Errorf("run: %w", err)
 		}
-		if !isRunLine(words) {
+		if !clients.IsRunLine(words) {
 			return nil, errors.New("run: not a docker run line")
 		}
-		one, err := parseRun(words)
-		return []request{one}, err
+		one, err := clients.Run(words)
+		return []clients.Call{one}, err
 	case c.Call != "":
-		return []request{parseCall([]byte(c.Call))}, nil
+		return []clients.Call{clients.ParseCall([]byte(c.Call))}, nil
 	}
-	files := compose{dir: dir, alone: true}
+	files := clients.Compose{Dir: dir, Alone: true}
 	if strings.Contains(c.Compose, "\n") {
-		files.text, files.project = c.Compose, "test"
+		files.Text, files.Project = c.Compose, "test"
 	} else {
-		files.files = []string{filepath.Join(dir, c.Compose)}
+		files.Files = []string{filepath.Join(dir, c.Compose)}
 	}
-	project, err := files.load(ctx)
+	project, err := files.Load(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return composeRequests(project, readComposeLines(project), world.engine), nil
+	calls, answers := clients.Up(project)
+	maps.Copy(world.engine, answers)
+	return calls, nil
 }
 
 // world is the host and the Engine of a case.
@@ -208,6 +212,8 @@ func (c *testCase) world() (*offline, error) {
 	world := &offline{
 		engine: map[string][]byte{},
 		time:   time.Now(),
+
+		upstream: usualUpstream, listen: usualOwn,
 	}
 	client := testClient{UID: 1000, GID: 1000, User: "tester", Command: "docker"}
 	if c.Client != nil {

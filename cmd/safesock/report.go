@@ -2,13 +2,8 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"regexp"
-	"slices"
 	"strings"
-	"text/tabwriter"
-
-	"github.com/rogpeppe/go-internal/diff"
 
 	"github.com/safesock/safesock/policy"
 	"github.com/safesock/safesock/rewrite"
@@ -16,121 +11,24 @@ import (
 
 // report is what explain prints.
 type report struct {
-	answers []answer
-	hints   []string // what a person could do without
-	notes   []string // what could not be known
-	diff    bool
-	observe bool // the policy only reports
-}
-
-// print writes the report in one of the formats.
-func (r *report) print(w io.Writer, format string) error {
-	switch format {
-	case "json":
-		return r.json(w)
-	case "sarif":
-		return r.sarif(w)
-	case "github":
-		return r.github(w)
-	}
-	return r.text(w)
-}
-
-// text prints a table of the claims, and below it what a person should know.
-func (r *report) text(w io.Writer) error {
-	rows := r.rows()
-	refused := slices.ContainsFunc(r.answers, func(a answer) bool { return a.refusal != nil })
-	gap := "\n"
-	switch {
-	case len(rows) > 0:
-		if err := writeTable(w, []string{"SERVICE", "AT", "CLAIM", "ASKED", "DECIDED", "RULE", "LINE"}, rows); err != nil {
-			return err
-		}
-	case refused: // the message says why
-		gap = ""
-	case len(r.notes) > 0:
-		fmt.Fprintln(w, "No claim on the host is known here.")
-	case slices.ContainsFunc(r.answers, func(a answer) bool { return a.edited() }):
-		fmt.Fprintln(w, "Nothing is claimed on the host.")
-	default:
-		fmt.Fprintln(w, "Nothing is claimed on the host: forwarded as it is.")
-	}
-	for _, each := range r.answers {
-		for _, line := range each.messages() {
-			fmt.Fprintf(w, "%s%s\n", gap, line)
-			gap = "\n"
-		}
-		if r.diff && each.edited() {
-			fmt.Fprintf(w, "\n%s", bodyDiff(each))
-		}
-	}
-	for _, hint := range r.hints {
-		fmt.Fprintf(w, "\nHint: %s\n", hint)
-	}
-	for _, note := range r.notes {
-		fmt.Fprintf(w, "\nNote: %s\n", note)
-	}
-	return nil
-}
-
-// rows are the cells of the table, a row for each claim.
-func (r *report) rows() [][]string {
-	var rows [][]string
-	for _, each := range r.answers {
-		for _, outcome := range each.result.Outcomes {
-			if quiet(outcome) {
-				continue
-			}
-			at := ""
-			if found := each.placeOf(outcome); found != nil {
-				at = found.String()
-			}
-			claim, asked := describe(outcome.Claim)
-			rule := outcome.Decision.Rule
-			line := ""
-			if rule != (policy.Rule{}) {
-				line = fmt.Sprintf("%s:%d", rule.File, rule.Line)
-			}
-			what := decided(outcome)
-			if action := outcome.Decision.Action; r.observe && action != policy.Allow && action != policy.Warn {
-				what = "would " + what
-			}
-			rows = append(rows, []string{each.Service, at, claim, asked, what, rule.Name, line})
-		}
-	}
-	return rows
-}
-
-// writeTable prints rows below a head, without the columns that are empty.
-func writeTable(w io.Writer, head []string, rows [][]string) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, row := range append([][]string{head}, rows...) {
-		var cells []string
-		for column, cell := range row {
-			if !slices.ContainsFunc(rows, func(row []string) bool { return row[column] != "" }) {
-				continue
-			}
-			if cell == "" {
-				cell = "-"
-			}
-			cells = append(cells, cell)
-		}
-		fmt.Fprintln(table, strings.Join(cells, "\t"))
-	}
-	return table.Flush()
+	verdicts []verdict
+	hints    []string // what a person could do without
+	notes    []string // what could not be known
+	diff     bool
+	observe  bool // the policy only reports
 }
 
 // messages are what the client would be told.
-func (a *answer) messages() []string {
+func (v *verdict) messages() []string {
 	prefix := ""
-	if a.Service != "" {
-		prefix = a.Service + ": "
+	if v.Service != "" {
+		prefix = v.Service + ": "
 	}
-	if a.refusal != nil {
-		return []string{prefix + "REFUSED: " + a.refusal.Message}
+	if v.refusal != nil {
+		return []string{prefix + "REFUSED: " + v.refusal.Message}
 	}
 	var messages []string
-	for _, outcome := range a.result.Outcomes {
+	for _, outcome := range v.result.Outcomes {
 		if text := outcome.Warning(); text != "" {
 			messages = append(messages, prefix+"WARNING: "+text)
 		}
@@ -138,22 +36,13 @@ func (a *answer) messages() []string {
 	return messages
 }
 
-// edited tells whether the call goes on with other bytes than it came with.
-func (a *answer) edited() bool {
-	return a.refusal == nil && (string(a.result.Body) != string(a.Body) || a.result.Target != a.Target)
+// edited reports whether the call would be forwarded with other bytes than it
+// came with.
+func (v *verdict) edited() bool {
+	return v.refusal == nil && (string(v.result.Body) != string(v.Body) || v.result.Target != v.Target)
 }
 
-// bodyDiff shows what was edited, with both bodies indented.
-func bodyDiff(a answer) string {
-	from, to := indented(a.Body), indented(a.result.Body)
-	name := a.Method + " " + a.Target
-	if a.result.Target != a.Target {
-		from, to = name+"\n"+from, a.Method+" "+a.result.Target+"\n"+to
-	}
-	return string(diff.Diff(name, []byte(from), name+" (edited)", []byte(to)))
-}
-
-// quiet tells whether an outcome is not worth a row: the call itself, allowed.
+// quiet reports whether an outcome needs no row: it is the call itself, allowed.
 func quiet(o rewrite.Outcome) bool {
 	return o.Claim.Kind() == policy.KindAPI && o.Decision.Action == policy.Allow
 }
@@ -183,8 +72,8 @@ func describe(claim policy.Claim) (name, asked string) {
 	return "the call", ""
 }
 
-// named is a claim and what it asks for, in a line.
-func named(claim policy.Claim) string {
+// inALine is a claim and what it asks for, in a line.
+func inALine(claim policy.Claim) string {
 	name, asked := describe(claim)
 	if asked == "" {
 		return name

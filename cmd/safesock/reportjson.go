@@ -22,19 +22,25 @@ type jsonAnswer struct {
 
 // jsonOutcome is what came of one claim.
 type jsonOutcome struct {
-	Kind    policy.Kind  `json:"kind"`
-	Claim   policy.Claim `json:"claim"`
-	Pointer string       `json:"pointer"`
-	Place   *place       `json:"place,omitempty"`
-	Action  string       `json:"action"`
-	To      []string     `json:"to,omitempty"`
-	Rule    string       `json:"rule,omitempty"`
-	At      *place       `json:"at,omitempty"` // where the rule stands
-	Message string       `json:"message,omitempty"`
-	Reason  string       `json:"reason,omitempty"`
-	Before  string       `json:"before"`
-	After   string       `json:"after"`
-	Warning string       `json:"warning,omitempty"`
+	Kind    policy.Kind   `json:"kind"`
+	Claim   policy.Claim  `json:"claim"`
+	Pointer string        `json:"pointer"`
+	Place   *jsonPosition `json:"place,omitempty"`
+	Action  string        `json:"action"`
+	To      []string      `json:"to,omitempty"`
+	Rule    string        `json:"rule,omitempty"`
+	At      *jsonPosition `json:"at,omitempty"` // where the rule stands
+	Message string        `json:"message,omitempty"`
+	Reason  string        `json:"reason,omitempty"`
+	Before  string        `json:"before"`
+	After   string        `json:"after"`
+	Warning string        `json:"warning,omitempty"`
+}
+
+// jsonPosition is a line of a file.
+type jsonPosition struct {
+	File string `json:"file"`
+	Line int    `json:"line"`
 }
 
 // json prints {"answers": […], "hints": […], "notes": […]}.
@@ -44,7 +50,7 @@ func (r *report) json(w io.Writer) error {
 		Hints   []string     `json:"hints"`
 		Notes   []string     `json:"notes"`
 	}{Answers: []jsonAnswer{}, Hints: append([]string{}, r.hints...), Notes: append([]string{}, r.notes...)}
-	for _, each := range r.answers {
+	for _, each := range r.verdicts {
 		out.Answers = append(out.Answers, each.json())
 	}
 	return writeJSON(w, out)
@@ -67,27 +73,27 @@ func indented(body []byte) string {
 	return out.String() + "\n"
 }
 
-func (a *answer) json() jsonAnswer {
+func (v *verdict) json() jsonAnswer {
 	out := jsonAnswer{
-		Service:  a.Service,
-		Call:     a.endpoint(),
-		Forward:  a.refusal == nil,
-		Edited:   a.edited(),
+		Service:  v.Service,
+		Call:     v.endpoint(),
+		Forward:  v.refusal == nil,
+		Edited:   v.edited(),
 		Outcomes: []jsonOutcome{},
 	}
-	if a.refusal != nil {
-		out.Status, out.Refusal = a.refusal.Status, a.refusal.Message
+	if v.refusal != nil {
+		out.Status, out.Refusal = v.refusal.Status, v.refusal.Message
 	}
-	if a.refusal == nil && json.Valid(a.result.Body) {
-		out.Body = a.result.Body
+	if v.refusal == nil && json.Valid(v.result.Body) {
+		out.Body = v.result.Body
 	}
-	for _, outcome := range a.result.Outcomes {
+	for _, outcome := range v.result.Outcomes {
 		decision := outcome.Decision
 		one := jsonOutcome{
 			Kind:    outcome.Claim.Kind(),
 			Claim:   outcome.Claim,
 			Pointer: outcome.Pointer,
-			Place:   a.placeOf(outcome),
+			Place:   (*jsonPosition)(v.position(outcome)),
 			Action:  decision.Action.String(),
 			Rule:    decision.Rule.Name,
 			Message: decision.Message,
@@ -97,7 +103,7 @@ func (a *answer) json() jsonAnswer {
 			Warning: outcome.Warning(),
 		}
 		if decision.Rule != (policy.Rule{}) {
-			one.At = &place{decision.Rule.File, decision.Rule.Line}
+			one.At = &jsonPosition{decision.Rule.File, decision.Rule.Line}
 		}
 		for _, address := range decision.To {
 			one.To = append(one.To, address.String())

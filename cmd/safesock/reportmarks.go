@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/safesock/safesock/clients"
 	"github.com/safesock/safesock/policy"
 )
 
@@ -13,7 +14,7 @@ type mark struct {
 	rule   string // what decided, "" if nothing did
 	action policy.Action
 	text   string
-	at     *place // nil if it has no line
+	at     *clients.Position // nil if it has no line
 }
 
 // levels are what SARIF and GitHub call an action's weight.
@@ -28,20 +29,20 @@ var levels = map[policy.Action]struct{ sarif, github string }{
 // marks are the outcomes that a person should see.
 func (r *report) marks() []mark {
 	var marks []mark
-	for _, each := range r.answers {
+	for _, each := range r.verdicts {
 		denied := false
 		for _, outcome := range each.result.Outcomes {
 			decision := outcome.Decision
 			text := outcome.Warning()
 			if decision.Action == policy.Deny && each.refusal != nil {
-				text = fmt.Sprintf("safesock: %s is refused (%s)", named(outcome.Claim), decision.Rule)
+				text = fmt.Sprintf("safesock: %s is refused (%s)", inALine(outcome.Claim), decision.Rule)
 				if decision.Message != "" {
 					text += "; " + decision.Message
 				}
 				denied = true
 			}
 			if text != "" {
-				marks = append(marks, mark{decision.Rule.Name, decision.Action, text, each.placeOf(outcome)})
+				marks = append(marks, mark{decision.Rule.Name, decision.Action, text, each.position(outcome)})
 			}
 		}
 		if each.refusal != nil && !denied {

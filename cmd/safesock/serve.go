@@ -134,7 +134,7 @@ func (s *serve) run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// engineState tells how things stand with the Engine's socket.
+// engineState describes whether the Engine's socket can be used.
 func (s *serve) engineState() (slog.Level, string) {
 	_, err := os.Stat(s.server.Upstream)
 	switch {
@@ -190,14 +190,14 @@ func (s *serve) reload() {
 	}
 }
 
-// warn tells what is odd about a policy.
+// warn prints the warnings about a policy.
 func (s *serve) warn(loaded *policy.Policy) {
 	if warnings := loaded.Warnings(time.Now()); len(warnings.List) > 0 {
 		fmt.Fprintln(os.Stderr, warnings)
 	}
 }
 
-// notify tells systemd, if it asked to be told.
+// notify reports a state to systemd, if systemd asked for it.
 func (s *serve) notify(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		s.server.Log.Warn("systemd was not notified", "error", err)
@@ -277,7 +277,7 @@ func usualListen() (string, error) {
 	return "", errors.New("$XDG_RUNTIME_DIR is not set: name a socket with --listen PATH")
 }
 
-// inherit gives the socket that systemd listens on for safesock, nil if none.
+// inherit returns the socket that systemd opened for safesock, or nil.
 func inherit() (net.Listener, error) {
 	listeners, err := activation.Listeners()
 	switch {

@@ -262,7 +262,7 @@ func writeJUnit(name string, suites []tested) error {
 	return os.WriteFile(name, append([]byte(xml.Header), append(text, '\n')...), 0o644)
 }
 
-// coverage tells for each rule whether a case reached it.
+// coverage records for each rule whether a case reached it.
 type coverage map[policy.Rule]bool
 
 func (c coverage) add(p *policy.Policy) {

@@ -96,7 +96,7 @@ func socketPath(address string) (string, error) {
 	return filepath.Clean(path), nil
 }
 
-// usable tells whether path is a socket that this process may connect to.
+// usable reports whether path is a socket that this process may connect to.
 func usable(path string) bool {
 	stat, err := os.Stat(path)
 	return err == nil && stat.Mode().Type() == os.ModeSocket && unix.Access(path, unix.W_OK) == nil
@@ -113,9 +113,9 @@ func sameAsAny(path string, others []string) bool {
 
 // same reports whether two paths lead to one place, which need not exist yet.
 func same(a, b string) bool {
-	one, _, _ := thisHost{}.Resolve(a)
-	other, _, _ := thisHost{}.Resolve(b)
-	if one == other {
+	one, _, oneErr := (host.Machine{}).Resolve(a)
+	other, _, otherErr := (host.Machine{}).Resolve(b)
+	if a == b || oneErr == nil && otherErr == nil && one == other {
 		return true
 	}
 	is, err := host.SameFile(a, b)

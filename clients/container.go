@@ -1,194 +1,19 @@
-package main
+package clients
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"maps"
-	"net/url"
-	"os"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/compose-spec/compose-go/v2/cli"
-	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
-	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/go-connections/nat"
-	"github.com/spf13/pflag"
 )
-
-// compose reads compose files as docker compose does.
-type compose struct {
-	files    []string // none for those that Compose would find
-	dir      string   // where to look, "" for the current folder
-	project  string
-	profiles []string
-	envFiles []string
-
-	text  string // of a compose file, instead of files
-	alone bool   // whether variables come from .env alone, not from this process
-}
-
-func (c *compose) flags(f *pflag.FlagSet) {
-	f.StringVarP(&c.project, "project", "p", "", "Compose project `name`")
-	f.StringArrayVar(&c.profiles, "profile", nil, "Compose `profile` to turn on; may be repeated")
-	f.StringArrayVar(&c.envFiles, "env-file", nil, "environment `file` for variables in compose files, instead of .env; may be repeated")
-}
-
-// errNoCompose is load's error if no file was named and none is found.
-var errNoCompose = errors.New("no compose file here")
-
-// load resolves the files with variables, profiles, overrides and includes.
-func (c *compose) load(ctx context.Context) (*types.Project, error) {
-	if c.text != "" {
-		return loader.LoadWithContext(ctx, types.ConfigDetails{
-			WorkingDir:  c.dir,
-			ConfigFiles: []types.ConfigFile{{Filename: "compose.yaml", Content: []byte(c.text)}},
-		}, func(o *loader.Options) {
-			o.SetProjectName(c.project, false) // unless the text names it
-			o.SkipResolveEnvironment = true
-		})
-	}
-	environment := cli.WithOsEnv
-	if c.alone {
-		environment = cli.WithEnv(nil)
-	}
-	options, err := cli.NewProjectOptions(c.files,
-		cli.WithWorkingDirectory(c.dir),
-		environment,
-		cli.WithEnvFiles(c.envFiles...),
-		cli.WithDotEnv,
-		cli.WithConfigFileEnv,
-		cli.WithDefaultConfigPath,
-		cli.WithDefaultProfiles(c.profiles...),
-		cli.WithName(c.project),
-		// What a service's processes see is not our business, and the files
-		// that say so need not be here.
-		cli.WithoutEnvironmentResolution,
-	)
-	if err != nil {
-		return nil, err
-	}
-	if len(options.ConfigPaths) == 0 {
-		return nil, errNoCompose
-	}
-	project, err := options.LoadProject(ctx)
-	if err != nil && !slices.ContainsFunc(options.ConfigPaths, func(path string) bool { return strings.Contains(err.Error(), filepath.Base(path)) }) {
-		return nil, fmt.Errorf("%s: %w", strings.Join(options.ConfigPaths, ", "), err)
-	}
-	return project, err
-}
-
-// composeRequests are the calls that docker compose up makes for a project:
-// its networks, volumes and builds, and a container for each service. What it
-// would then ask the Engine about them goes into known.
-func composeRequests(project *types.Project, lines *composeLines, known map[string][]byte) []request {
-	var requests []request
-	for _, key := range slices.Sorted(maps.Keys(project.Networks)) {
-		each := project.Networks[key]
-		if bool(each.External) {
-			continue // only the Engine knows it
-		}
-		id := fakeID("network", each.Name)
-		known["/networks/"+id] = encode(network.Inspect{
-			Name: each.Name, ID: id, Driver: driverOf(each), Options: each.DriverOpts,
-			Internal: each.Internal, EnableIPv6: each.EnableIPv6 != nil && *each.EnableIPv6, IPAM: ipam(each),
-		})
-		known["/networks/"+each.Name] = known["/networks/"+id]
-		body := network.CreateRequest{Name: each.Name, CreateOptions: network.CreateOptions{
-			Driver: each.Driver, Options: each.DriverOpts, Internal: each.Internal, Attachable: each.Attachable,
-			EnableIPv4: each.EnableIPv4, EnableIPv6: each.EnableIPv6,
-			Labels: map[string]string{"com.docker.compose.network": key, "com.docker.compose.project": project.Name},
-		}}
-		if pools := ipam(each); len(pools.Config) > 0 || pools.Driver != "" {
-			body.IPAM = &pools
-		}
-		requests = append(requests, request{Target: "/networks/create", Body: encode(body), place: lines.under("networks", key)})
-	}
-	for _, key := range slices.Sorted(maps.Keys(project.Volumes)) {
-		each := project.Volumes[key]
-		if bool(each.External) {
-			continue
-		}
-		known["/volumes/"+each.Name] = encode(volume.Volume{Name: each.Name, Driver: localIfEmpty(each.Driver), Options: each.DriverOpts, Scope: "local"})
-		body := volume.CreateOptions{
-			Name: each.Name, Driver: each.Driver, DriverOpts: each.DriverOpts,
-			Labels: map[string]string{"com.docker.compose.project": project.Name, "com.docker.compose.volume": key},
-		}
-		requests = append(requests, request{Target: "/volumes/create", Body: encode(body), place: lines.under("volumes", key)})
-	}
-	for _, name := range project.ServiceNames() {
-		service := project.Services[name]
-		if service.Provider != nil {
-			continue // run by a program, not by the Engine
-		}
-		for _, hook := range service.PreStart {
-			before := types.ServiceConfig{Name: name, ContainerSpec: hook.ContainerSpec}
-			requests = append(requests, request{
-				Service: name,
-				Target:  createPath,
-				Body:    encode(serviceBody(project, before)),
-				place:   lines.under("services", name, "pre_start"),
-			})
-		}
-		requests = append(requests, workloadRequests(project, lines, "services", service, known)...)
-		for i, hook := range slices.Concat(service.PostStart, service.PreStop) {
-			if !hook.Privileged {
-				continue
-			}
-			key := "post_start"
-			if i >= len(service.PostStart) {
-				key = "pre_stop"
-			}
-			requests = append(requests, request{
-				Service: name,
-				Target:  "/containers/" + containerID(project, name) + "/exec",
-				Body:    []byte(`{"Privileged":true}`),
-				place:   lines.under("services", name, key),
-			})
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(project.Jobs)) {
-		job := project.Jobs[name]
-		service := types.ServiceConfig{Name: name, ContainerSpec: job.ContainerSpec, WorkloadSpec: job.WorkloadSpec}
-		requests = append(requests, workloadRequests(project, lines, "jobs", service, known)...)
-	}
-	for i := range requests {
-		requests[i].Method = "POST"
-	}
-	return requests
-}
-
-// workloadRequests builds what a service or a job needs, and makes its
-// container.
-func workloadRequests(project *types.Project, lines *composeLines, section string, service types.ServiceConfig, known map[string][]byte) []request {
-	var requests []request
-	if service.Build != nil && service.Build.Network != "" {
-		query := url.Values{"networkmode": {service.Build.Network}, "t": {imageOf(project, service)}}
-		requests = append(requests, request{
-			Service: service.Name,
-			Target:  "/build?" + query.Encode(),
-			place:   lines.under(section, service.Name, "build"),
-		})
-	}
-	body := serviceBody(project, service)
-	known["/containers/"+containerID(project, service.Name)+"/json"] = inspected(project, service, body)
-	return append(requests, request{
-		Service: service.Name,
-		Target:  "/containers/create?name=" + url.QueryEscape(containerName(project, service)),
-		Body:    encode(body),
-		place:   lines.ofWorkload(section, service, body),
-	})
-}
 
 // serviceBody is the body that creates a service's container.
 func serviceBody(project *types.Project, service types.ServiceConfig) createBody {
@@ -338,13 +163,6 @@ func portKey(port types.ServicePortConfig) nat.Port {
 	return nat.Port(strconv.FormatUint(uint64(port.Target), 10) + "/" + orTCP(port.Protocol))
 }
 
-func orTCP(protocol string) string {
-	if protocol == "" {
-		return "tcp"
-	}
-	return protocol
-}
-
 func localIfEmpty(driver string) string {
 	if driver == "" {
 		return "local"
@@ -421,14 +239,4 @@ func inspected(project *types.Project, service types.ServiceConfig, body createB
 		answer.Mounts = append(answer.Mounts, point)
 	}
 	return encode(answer)
-}
-
-// shortPath writes a path relative to the current folder if it is in it.
-func shortPath(path string) string {
-	if here, err := os.Getwd(); err == nil {
-		if short, err := filepath.Rel(here, path); err == nil && !strings.HasPrefix(short, "..") {
-			return short
-		}
-	}
-	return path
 }

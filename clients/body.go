@@ -1,6 +1,7 @@
-package main
+package clients
 
 import (
+	"cmp"
 	"encoding/json"
 
 	"github.com/docker/docker/api/types/container"
@@ -64,3 +65,6 @@ func encode(value any) []byte {
 	}
 	return text
 }
+
+// orTCP returns the protocol that a client means.
+func orTCP(protocol string) string { return cmp.Or(protocol, "tcp") }

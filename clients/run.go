@@ -1,4 +1,4 @@
-package main
+package clients
 
 import (
 	"encoding/csv"
@@ -47,32 +47,32 @@ var (
 	}
 )
 
-// isRunLine tells whether words begin a docker run line.
-func isRunLine(words []string) bool {
+// IsRunLine reports whether words are a command line of docker or podman.
+func IsRunLine(words []string) bool {
 	return len(words) > 1 && slices.Contains([]string{"docker", "podman"}, filepath.Base(words[0]))
 }
 
-// parseRun turns the words of a docker run or docker create line into the call
-// that docker makes of it.
-func parseRun(words []string) (request, error) {
+// Run returns the call that a docker run or docker create line makes. The error
+// of an option that docker run does not have is a *pflag.NotExistError.
+func Run(words []string) (Call, error) {
 	command := words[1:]
 	if command[0] == "container" {
 		command = command[1:]
 	}
 	if len(command) == 0 || command[0] != "run" && command[0] != "create" {
-		return request{}, fmt.Errorf("only run and create lines can be explained, not %q", strings.Join(words[:min(len(words), 3)], " "))
+		return Call{}, fmt.Errorf("only run and create lines can be explained, not %q", strings.Join(words[:min(len(words), 3)], " "))
 	}
 	line := runLine{body: createBody{Labels: map[string]string{}, ExposedPorts: nat.PortSet{}}}
 	flags := line.flags()
 	if err := flags.Parse(command[1:]); err != nil {
-		return request{}, err
+		return Call{}, err
 	}
 	if flags.NArg() == 0 {
-		return request{}, errors.New("the line names no image")
+		return Call{}, errors.New("the line names no image")
 	}
 	line.body.Image = flags.Arg(0)
 	if err := line.fill(); err != nil {
-		return request{}, err
+		return Call{}, err
 	}
 	query := url.Values{}
 	if line.name != "" {
@@ -85,7 +85,7 @@ func parseRun(words []string) (request, error) {
 	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}
-	return request{Method: "POST", Target: target, Body: encode(line.body)}, nil
+	return Call{Method: "POST", Target: target, Body: encode(line.body)}, nil
 }
 
 // flags are those of docker run. Parsing stops at the image.

@@ -1,4 +1,4 @@
-package main
+package clients
 
 import (
 	"os"
@@ -10,9 +10,6 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/go-connections/nat"
 	"go.yaml.in/yaml/v4"
-
-	"github.com/safesock/safesock/policy"
-	"github.com/safesock/safesock/rewrite"
 )
 
 // composeLines finds the lines of compose files that made a claim. Compose
@@ -37,9 +34,9 @@ var keyOf = map[string]string{
 	"VolumesFrom": "volumes_from",
 }
 
-// readComposeLines reads a project's files again, and those that they include
+// readLines reads a project's files again, and those that they include
 // or extend.
-func readComposeLines(project *types.Project) *composeLines {
+func readLines(project *types.Project) *composeLines {
 	lines := &composeLines{project: project}
 	seen := map[string]bool{}
 	for _, name := range project.ComposeFiles {
@@ -100,19 +97,19 @@ func (l *composeLines) text(value string) string {
 }
 
 // under places every claim at the line of a key.
-func (l *composeLines) under(path ...string) func(rewrite.Outcome) place {
-	return func(rewrite.Outcome) place {
+func (l *composeLines) under(path ...string) func(Claim) Position {
+	return func(Claim) Position {
 		for depth := len(path); depth > 0; depth-- {
-			if found, _ := l.find(path[:depth]...); found != (place{}) {
+			if found, _ := l.find(path[:depth]...); found != (Position{}) {
 				return found
 			}
 		}
-		return place{}
+		return Position{}
 	}
 }
 
 // find looks for a key in the last file that has it.
-func (l *composeLines) find(path ...string) (place, *yaml.Node) {
+func (l *composeLines) find(path ...string) (Position, *yaml.Node) {
 	for i := len(l.files) - 1; i >= 0; i-- {
 		var key *yaml.Node
 		node := l.files[i].root
@@ -122,57 +119,57 @@ func (l *composeLines) find(path ...string) (place, *yaml.Node) {
 			}
 		}
 		if node != nil {
-			return place{l.files[i].name, key.Line}, node
+			return Position{l.files[i].name, key.Line}, node
 		}
 	}
-	return place{}, nil
+	return Position{}, nil
 }
 
 // ofWorkload places the claims of the create call of a service or a job, by
 // the section that it is in.
-func (l *composeLines) ofWorkload(section string, service types.ServiceConfig, body createBody) func(rewrite.Outcome) place {
-	return func(o rewrite.Outcome) place {
-		_, field, _ := strings.Cut(strings.TrimPrefix(o.Pointer, "/"), "/")
+func (l *composeLines) ofWorkload(section string, service types.ServiceConfig, body createBody) func(Claim) Position {
+	return func(claim Claim) Position {
+		_, field, _ := strings.Cut(strings.TrimPrefix(claim.Pointer, "/"), "/")
 		field, _, _ = strings.Cut(field, "/")
-		switch claim := o.Claim.(type) {
-		case policy.Port:
-			if port, ok := bindingAt(body, o.Pointer); ok {
-				return l.entry(section, service.Name, "ports", func(node *yaml.Node) bool { return l.publishes(node, claim, port) })
+		switch claim.Kind {
+		case "port":
+			if port, binding, ok := bindingAt(body, claim.Pointer); ok {
+				return l.entry(section, service.Name, "ports", func(node *yaml.Node) bool { return l.publishes(node, port, binding) })
 			}
 			return l.entry(section, service.Name, "ports", func(*yaml.Node) bool { return false })
-		case policy.Network:
+		case "network":
 			if service.NetworkMode != "" {
 				return l.entry(section, service.Name, "network_mode", nil)
 			}
 			return l.entry(section, service.Name, "networks", func(node *yaml.Node) bool {
-				return l.project.Networks[node.Value].Name == claim.Name
+				return l.project.Networks[node.Value].Name == claim.Text
 			})
-		case policy.Mount:
+		case "mount":
 			if field == "VolumesFrom" {
 				return l.entry(section, service.Name, keyOf[field], nil)
 			}
-			if service.UseAPISocket && claim.Target == "/var/run/docker.sock" {
+			if service.UseAPISocket && claim.Text == "/var/run/docker.sock" {
 				return l.entry(section, service.Name, "use_api_socket", nil)
 			}
-			return l.entry(section, service.Name, "volumes", func(node *yaml.Node) bool { return l.mounts(node, claim) })
-		case policy.Privilege:
+			return l.entry(section, service.Name, "volumes", func(node *yaml.Node) bool { return l.mounts(node, claim.Text) })
+		case "privilege":
 			return l.entry(section, service.Name, keyOf[field], func(node *yaml.Node) bool {
 				text := strings.ReplaceAll(l.text(node.Value), ":", "=")
-				return strings.Contains(strings.ToUpper(text), strings.ToUpper(strings.ReplaceAll(claim.Value, ":", "=")))
+				return strings.Contains(strings.ToUpper(text), strings.ToUpper(strings.ReplaceAll(claim.Text, ":", "=")))
 			})
-		case policy.API:
+		default:
 			if field == "PortBindings" { // a port that is not published
 				return l.entry(section, service.Name, "ports", nil)
 			}
 		}
-		return l.under(section, service.Name)(o)
+		return l.under(section, service.Name)(claim)
 	}
 }
 
 // entry finds the entry of a service's key that match accepts, in the service
 // or what it extends; else the key, else the service.
-func (l *composeLines) entry(section, service, key string, match func(*yaml.Node) bool) place {
-	fallback := place{}
+func (l *composeLines) entry(section, service, key string, match func(*yaml.Node) bool) Position {
+	fallback := Position{}
 	for _, name := range l.lineage(section, service) {
 		for i := len(l.files) - 1; i >= 0; i-- {
 			_, workloads := child(l.files[i].root, section)
@@ -180,20 +177,20 @@ func (l *composeLines) entry(section, service, key string, match func(*yaml.Node
 			if node == nil {
 				continue
 			}
-			if fallback == (place{}) {
-				fallback = place{l.files[i].name, at.Line}
+			if fallback == (Position{}) {
+				fallback = Position{l.files[i].name, at.Line}
 			}
 			at, node = child(node, key)
 			if node == nil {
 				continue
 			}
-			here := place{l.files[i].name, at.Line}
+			here := Position{l.files[i].name, at.Line}
 			if match == nil {
 				return here
 			}
 			for _, item := range entries(node) {
 				if match(item) {
-					return place{l.files[i].name, item.Line}
+					return Position{l.files[i].name, item.Line}
 				}
 			}
 			fallback = here
@@ -220,48 +217,50 @@ func (l *composeLines) lineage(section, service string) []string {
 	return names
 }
 
-// bindingAt is the binding of a create body that a claim's pointer names.
-func bindingAt(body createBody, pointer string) (nat.PortBinding, bool) {
+// bindingAt returns the port and the binding of a create body that a pointer
+// names.
+func bindingAt(body createBody, pointer string) (nat.Port, nat.PortBinding, bool) {
 	rest, ok := strings.CutPrefix(pointer, "/HostConfig/PortBindings/")
 	steps := strings.Split(rest, "/")
 	if !ok || len(steps) < 2 {
-		return nat.PortBinding{}, false
+		return "", nat.PortBinding{}, false
 	}
 	index, err := strconv.Atoi(steps[1])
-	bindings := body.HostConfig.PortBindings[nat.Port(strings.ReplaceAll(steps[0], "~1", "/"))]
+	port := nat.Port(strings.ReplaceAll(steps[0], "~1", "/"))
+	bindings := body.HostConfig.PortBindings[port]
 	if err != nil || index >= len(bindings) {
-		return nat.PortBinding{}, false
+		return "", nat.PortBinding{}, false
 	}
-	return bindings[index], true
+	return port, bindings[index], true
 }
 
-// publishes tells whether an entry of ports is, or contains, a binding.
-func (l *composeLines) publishes(node *yaml.Node, claim policy.Port, binding nat.PortBinding) bool {
+// publishes reports whether an entry of ports is, or contains, a binding.
+func (l *composeLines) publishes(node *yaml.Node, port nat.Port, binding nat.PortBinding) bool {
 	if node.Kind == yaml.MappingNode {
 		protocol := orTCP(l.field(node, "protocol"))
-		return l.field(node, "target") == strconv.Itoa(claim.Container) && protocol == claim.Protocol &&
+		return l.field(node, "target") == port.Port() && protocol == port.Proto() &&
 			l.field(node, "published") == binding.HostPort && l.field(node, "host_ip") == binding.HostIP
 	}
 	ports, err := types.ParsePortConfig(l.text(node.Value))
 	if err != nil {
 		return false
 	}
-	for _, port := range ports {
-		if int(port.Target) == claim.Container && orTCP(port.Protocol) == claim.Protocol &&
-			port.Published == binding.HostPort && port.HostIP == binding.HostIP {
+	for _, each := range ports {
+		if portKey(each) == port && each.Published == binding.HostPort && each.HostIP == binding.HostIP {
 			return true
 		}
 	}
 	return false
 }
 
-// mounts tells whether an entry of volumes is a mount.
-func (l *composeLines) mounts(node *yaml.Node, claim policy.Mount) bool {
+// mounts reports whether an entry of volumes is mounted at a path of the
+// container.
+func (l *composeLines) mounts(node *yaml.Node, target string) bool {
 	if node.Kind == yaml.MappingNode {
-		return l.field(node, "target") == claim.Target
+		return l.field(node, "target") == target
 	}
 	for _, part := range strings.Split(l.text(node.Value), ":") {
-		if part == claim.Target {
+		if part == target {
 			return true
 		}
 	}
@@ -344,4 +343,14 @@ func target(node *yaml.Node) *yaml.Node {
 		return node.Alias
 	}
 	return node
+}
+
+// shortPath writes a path relative to the current folder if it is in it.
+func shortPath(path string) string {
+	if here, err := os.Getwd(); err == nil {
+		if short, err := filepath.Rel(here, path); err == nil && !strings.HasPrefix(short, "..") {
+			return short
+		}
+	}
+	return path
 }

@@ -1,0 +1,113 @@
+package clients
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// Compose reads compose files as docker compose does.
+type Compose struct {
+	Files    []string // none for those that Compose would find
+	Dir      string   // where to look; "" for the current folder
+	Project  string   // the project's name; "" to derive it as Compose does
+	Profiles []string
+	EnvFiles []string
+
+	Text  string // of a compose file, instead of Files
+	Alone bool   // variables come from .env alone, not from this process, and for Text from nowhere
+}
+
+// ErrNoCompose is the error of Load if no file was named and none is found.
+var ErrNoCompose = errors.New("no compose file here")
+
+// Load resolves the files with variables, profiles, overrides and includes.
+func (c *Compose) Load(ctx context.Context) (*types.Project, error) {
+	if c.Text != "" && c.Alone {
+		return loader.LoadWithContext(ctx, types.ConfigDetails{
+			WorkingDir:  c.Dir,
+			ConfigFiles: []types.ConfigFile{{Filename: "compose.yaml", Content: []byte(c.Text)}},
+		}, func(o *loader.Options) {
+			o.SetProjectName(c.Project, false) // unless the text names it
+			o.SkipResolveEnvironment = true
+		})
+	}
+	environment := cli.WithOsEnv
+	if c.Alone {
+		environment = cli.WithEnv(nil)
+	}
+	files := c.Files
+	if c.Text != "" {
+		files = []string{standardInput}
+	}
+	options, err := cli.NewProjectOptions(files,
+		cli.WithWorkingDirectory(c.Dir),
+		environment,
+		cli.WithEnvFiles(c.EnvFiles...),
+		cli.WithDotEnv,
+		cli.WithConfigFileEnv,
+		cli.WithDefaultConfigPath,
+		cli.WithDefaultProfiles(c.Profiles...),
+		cli.WithName(c.Project),
+		// What a service's processes see is not our business, and the files
+		// that say so need not be here.
+		cli.WithoutEnvironmentResolution,
+	)
+	if err != nil {
+		return nil, err
+	}
+	if len(options.ConfigPaths) == 0 {
+		return nil, ErrNoCompose
+	}
+	load := options.LoadProject
+	if c.Text != "" {
+		load = func(ctx context.Context) (*types.Project, error) { return c.loadText(ctx, options) }
+	}
+	project, err := load(ctx)
+	if err != nil && !slices.ContainsFunc(options.ConfigPaths, func(path string) bool { return strings.Contains(err.Error(), filepath.Base(path)) }) {
+		return nil, fmt.Errorf("%s: %w", strings.Join(options.ConfigPaths, ", "), err)
+	}
+	return project, err
+}
+
+// standardInput is the name of a compose file that has none. Compose writes it
+// into the labels of containers.
+const standardInput = "-"
+
+// loadText resolves Text as options.LoadProject would, which reads the
+// process's standard input.
+func (c *Compose) loadText(ctx context.Context, options *cli.ProjectOptions) (*types.Project, error) {
+	dir, err := options.GetWorkingDir()
+	if err != nil {
+		return nil, err
+	}
+	project, err := loader.LoadWithContext(ctx, types.ConfigDetails{
+		WorkingDir:  dir,
+		ConfigFiles: []types.ConfigFile{{Filename: standardInput, Content: []byte(c.Text)}},
+		Environment: options.Environment,
+	}, func(o *loader.Options) {
+		o.SkipResolveEnvironment = true
+		o.Profiles = c.Profiles
+		if len(o.Profiles) == 0 {
+			o.Profiles = strings.Split(strings.ReplaceAll(options.Environment["COMPOSE_PROFILES"], " ", ""), ",")
+		}
+		if name := cmp.Or(c.Project, options.Environment["COMPOSE_PROJECT_NAME"]); name != "" {
+			o.SetProjectName(name, true)
+		} else {
+			o.SetProjectName(loader.NormalizeProjectName(filepath.Base(dir)), false) // unless the text names it
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	project.ComposeFiles = []string{standardInput}
+	return project, nil
+}

@@ -1,0 +1,115 @@
+package clients
+
+import (
+	"maps"
+	"net/url"
+	"slices"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/volume"
+)
+
+// Up returns the calls that docker compose up makes for a project: its networks,
+// volumes and builds, and a container for each service. The answers are what an
+// Engine would then say of what these calls have made, by the path of the
+// question, as in "/networks/web_default".
+func Up(project *types.Project) (calls []Call, answers map[string][]byte) {
+	lines := readLines(project)
+	answers = map[string][]byte{}
+	for _, key := range slices.Sorted(maps.Keys(project.Networks)) {
+		each := project.Networks[key]
+		if bool(each.External) {
+			continue // only the Engine knows it
+		}
+		id := fakeID("network", each.Name)
+		answers["/networks/"+id] = encode(network.Inspect{
+			Name: each.Name, ID: id, Driver: driverOf(each), Options: each.DriverOpts,
+			Internal: each.Internal, EnableIPv6: each.EnableIPv6 != nil && *each.EnableIPv6, IPAM: ipam(each),
+		})
+		answers["/networks/"+each.Name] = answers["/networks/"+id]
+		body := network.CreateRequest{Name: each.Name, CreateOptions: network.CreateOptions{
+			Driver: each.Driver, Options: each.DriverOpts, Internal: each.Internal, Attachable: each.Attachable,
+			EnableIPv4: each.EnableIPv4, EnableIPv6: each.EnableIPv6,
+			Labels: map[string]string{"com.docker.compose.network": key, "com.docker.compose.project": project.Name},
+		}}
+		if pools := ipam(each); len(pools.Config) > 0 || pools.Driver != "" {
+			body.IPAM = &pools
+		}
+		calls = append(calls, Call{Target: "/networks/create", Body: encode(body), find: lines.under("networks", key)})
+	}
+	for _, key := range slices.Sorted(maps.Keys(project.Volumes)) {
+		each := project.Volumes[key]
+		if bool(each.External) {
+			continue
+		}
+		answers["/volumes/"+each.Name] = encode(volume.Volume{Name: each.Name, Driver: localIfEmpty(each.Driver), Options: each.DriverOpts, Scope: "local"})
+		body := volume.CreateOptions{
+			Name: each.Name, Driver: each.Driver, DriverOpts: each.DriverOpts,
+			Labels: map[string]string{"com.docker.compose.project": project.Name, "com.docker.compose.volume": key},
+		}
+		calls = append(calls, Call{Target: "/volumes/create", Body: encode(body), find: lines.under("volumes", key)})
+	}
+	for _, name := range project.ServiceNames() {
+		service := project.Services[name]
+		if service.Provider != nil {
+			continue // run by a program, not by the Engine
+		}
+		for _, hook := range service.PreStart {
+			before := types.ServiceConfig{Name: name, ContainerSpec: hook.ContainerSpec}
+			calls = append(calls, Call{
+				Service: name,
+				Target:  createPath,
+				Body:    encode(serviceBody(project, before)),
+				find:    lines.under("services", name, "pre_start"),
+			})
+		}
+		calls = append(calls, workloadCalls(project, lines, "services", service, answers)...)
+		for i, hook := range slices.Concat(service.PostStart, service.PreStop) {
+			if !hook.Privileged {
+				continue
+			}
+			key := "post_start"
+			if i >= len(service.PostStart) {
+				key = "pre_stop"
+			}
+			calls = append(calls, Call{
+				Service: name,
+				Target:  "/containers/" + containerID(project, name) + "/exec",
+				Body:    []byte(`{"Privileged":true}`),
+				find:    lines.under("services", name, key),
+			})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(project.Jobs)) {
+		job := project.Jobs[name]
+		service := types.ServiceConfig{Name: name, ContainerSpec: job.ContainerSpec, WorkloadSpec: job.WorkloadSpec}
+		calls = append(calls, workloadCalls(project, lines, "jobs", service, answers)...)
+	}
+	for i := range calls {
+		calls[i].Method = "POST"
+	}
+	return calls, answers
+}
+
+// workloadCalls returns the calls that build the image of a service or a job,
+// and create its container.
+func workloadCalls(project *types.Project, lines *composeLines, section string, service types.ServiceConfig, answers map[string][]byte) []Call {
+	var calls []Call
+	if service.Build != nil && service.Build.Network != "" {
+		query := url.Values{"networkmode": {service.Build.Network}, "t": {imageOf(project, service)}}
+		calls = append(calls, Call{
+			Service: service.Name,
+			Target:  "/build?" + query.Encode(),
+			find:    lines.under(section, service.Name, "build"),
+		})
+	}
+	body := serviceBody(project, service)
+	answers["/containers/"+containerID(project, service.Name)+"/json"] = inspected(project, service, body)
+	return append(calls, Call{
+		Service: service.Name,
+		Target:  "/containers/create?name=" + url.QueryEscape(containerName(project, service)),
+		Body:    encode(body),
+		find:    lines.ofWorkload(section, service, body),
+	})
+}

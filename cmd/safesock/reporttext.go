@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/rogpeppe/go-internal/diff"
+	"github.com/safesock/safesock/policy"
+)
+
+// text prints a table of the claims, and below it what a person should know.
+func (r *report) text(w io.Writer) error {
+	rows := r.rows()
+	refused := slices.ContainsFunc(r.verdicts, func(v verdict) bool { return v.refusal != nil })
+	gap := "\n"
+	switch {
+	case len(rows) > 0:
+		if err := writeTable(w, []string{"SERVICE", "AT", "CLAIM", "ASKED", "DECIDED", "RULE", "LINE"}, rows); err != nil {
+			return err
+		}
+	case refused: // the message says why
+		gap = ""
+	case len(r.notes) > 0:
+		fmt.Fprintln(w, "No claim on the host is known here.")
+	case slices.ContainsFunc(r.verdicts, func(v verdict) bool { return v.edited() }):
+		fmt.Fprintln(w, "Nothing is claimed on the host.")
+	default:
+		fmt.Fprintln(w, "Nothing is claimed on the host: forwarded as it is.")
+	}
+	for _, each := range r.verdicts {
+		for _, line := range each.messages() {
+			fmt.Fprintf(w, "%s%s\n", gap, line)
+			gap = "\n"
+		}
+		if r.diff && each.edited() {
+			fmt.Fprintf(w, "\n%s", bodyDiff(each))
+		}
+	}
+	for _, hint := range r.hints {
+		fmt.Fprintf(w, "\nHint: %s\n", hint)
+	}
+	for _, note := range r.notes {
+		fmt.Fprintf(w, "\nNote: %s\n", note)
+	}
+	return nil
+}
+
+// rows are the cells of the table, a row for each claim.
+func (r *report) rows() [][]string {
+	var rows [][]string
+	for _, each := range r.verdicts {
+		for _, outcome := range each.result.Outcomes {
+			if quiet(outcome) {
+				continue
+			}
+			at := ""
+			if found := each.position(outcome); found != nil {
+				at = found.String()
+			}
+			claim, asked := describe(outcome.Claim)
+			rule := outcome.Decision.Rule
+			line := ""
+			if rule != (policy.Rule{}) {
+				line = fmt.Sprintf("%s:%d", rule.File, rule.Line)
+			}
+			what := decided(outcome)
+			if action := outcome.Decision.Action; r.observe && action != policy.Allow && action != policy.Warn {
+				what = "would " + what
+			}
+			rows = append(rows, []string{each.Service, at, claim, asked, what, rule.Name, line})
+		}
+	}
+	return rows
+}
+
+// writeTable prints rows below a head, without the columns that are empty.
+func writeTable(w io.Writer, head []string, rows [][]string) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range append([][]string{head}, rows...) {
+		var cells []string
+		for column, cell := range row {
+			if !slices.ContainsFunc(rows, func(row []string) bool { return row[column] != "" }) {
+				continue
+			}
+			if cell == "" {
+				cell = "-"
+			}
+			cells = append(cells, cell)
+		}
+		fmt.Fprintln(table, strings.Join(cells, "\t"))
+	}
+	return table.Flush()
+}
+
+// bodyDiff shows what was edited, with both bodies indented.
+func bodyDiff(v verdict) string {
+	from, to := indented(v.Body), indented(v.result.Body)
+	name := v.Method + " " + v.Target
+	if v.result.Target != v.Target {
+		from, to = name+"\n"+from, v.Method+" "+v.result.Target+"\n"+to
+	}
+	return string(diff.Diff(name, []byte(from), name+" (edited)", []byte(to)))
+}
