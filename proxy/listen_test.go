@@ -120,12 +120,16 @@ func TestServingEndsWithACallThatIsRefusedMeanwhile(t *testing.T) {
 	c.send(ping)
 	c.expect(okText)
 	begun := len(create(openBody)) - 1
+	awaitPhase := func(phase int32) {
+		w.server.each(func(c *connection) {
+			for c.phase.Load() != phase {
+				time.Sleep(time.Millisecond)
+			}
+		})
+	}
+	awaitPhase(idle) // the ping is over
 	c.send(create(openBody)[:begun])
-	w.server.each(func(c *connection) {
-		for c.phase.Load() != busy {
-			time.Sleep(time.Millisecond)
-		}
-	})
+	awaitPhase(busy)
 	w.stop()
 	for !w.server.draining.Load() {
 		time.Sleep(time.Millisecond)
