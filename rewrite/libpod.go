@@ -45,8 +45,22 @@ func libpodSpec(c *reading) {
 		c.bind(init.Text(), "/dev/init", true, init)
 	}
 	c.volumesFrom(spec.Field("volumes_from"))
+	c.libpodService(spec.Field("serviceContainerID"))
 	c.libpodPrivileges(spec)
 	c.workingDir(spec.Field("work_dir"))
+}
+
+// libpodService claims what a container gets that starts with a pod, without
+// being in it: any can be named, and the pod does not tell of it later.
+func (c *reading) libpodService(at jsonedit.Value) {
+	if at.Text() == "" {
+		return
+	}
+	if x := c.mustInspect(at.Text()); !x.Absent() {
+		c.exists(x, "the container "+nameOf(x)+", which starts with the pod, was created without safesock; remove it and create it again")
+		c.started(x, map[string]bool{})
+		c.pinText(at, x.Field("Id").Text())
+	}
 }
 
 // libpodNetworks claims the networks of a container or pod.
