@@ -45,8 +45,22 @@ func libpodSpec(c *reading) {
 		c.bind(init.Text(), "/dev/init", true, init)
 	}
 	c.volumesFrom(spec.Field("volumes_from"))
+	c.libpodService(spec.Field("serviceContainerID"))
 	c.libpodPrivileges(spec)
 	c.workingDir(spec.Field("work_dir"))
+}
+
+// libpodService claims what a container gets that starts with a pod, without
+// being in it: any can be named, and the pod does not tell of it later.
+func (c *reading) libpodService(at jsonedit.Value) {
+	if at.Text() == "" {
+		return
+	}
+	if x := c.mustInspect(at.Text()); !x.Absent() {
+		c.exists(x, "the container "+nameOf(x)+", which starts with the pod, was created without safesock; remove it and create it again")
+		c.started(x, map[string]bool{})
+		c.pinText(at, x.Field("Id").Text())
+	}
 }
 
 // libpodNetworks claims the networks of a container or pod.
@@ -58,7 +72,7 @@ func (c *reading) libpodNetworks(spec jsonedit.Value) {
 		options[key] = strings.Join(list.Texts(), " ")
 	}
 	switch mode {
-	case "", "default", "private", "bridge", "none", "pod":
+	case "", "default", "private", "bridge", "none", "pod", "pasta", "slirp4netns":
 	case "host":
 		c.attach(mode, netns)
 	case "container":
@@ -69,12 +83,18 @@ func (c *reading) libpodNetworks(spec jsonedit.Value) {
 		}
 		c.containerNetworks(x, netns, 0)
 		c.pinText(name, x.Field("Id").Text())
-	case "pasta", "slirp4netns":
-		if name.Text() != "" || options[mode] != "" { // such as pasta's own way to publish ports
-			c.attachment(policy.Network{Mode: mode, Name: name.Text(), Options: options}, netns)
-		}
 	default: // a path
 		c.attachment(policy.Network{Mode: "ns", Name: name.Text()}, netns)
+	}
+	// Their options can be such as pasta's own way to publish ports. A user's
+	// own Podman takes one of the two where no mode is named.
+	for _, kind := range []string{"pasta", "slirp4netns"} {
+		switch {
+		case mode == kind && (name.Text() != "" || options[kind] != ""):
+			c.attachment(policy.Network{Mode: kind, Name: name.Text(), Options: options}, netns)
+		case options[kind] != "":
+			c.attachment(policy.Network{Mode: kind, Options: options}, spec.Field("network_options").Field(kind))
+		}
 	}
 	for key, m := range spec.Field("Networks").Members() {
 		c.attach(key, m)
@@ -132,6 +152,7 @@ func (c *reading) libpodPrivileges(spec jsonedit.Value) {
 		{"host_device_list", "device", nil},
 		{"device_cgroup_rule", "device", nil},
 		{"devices_from", "device", nil},
+		{"gpus", "device", nil},
 		{"pod_devices", "device", nil},
 		{"selinux_opts", "security_opt", nil},
 		{"security_opt", "security_opt", []string{"no-new-privileges"}},
@@ -151,6 +172,13 @@ func (c *reading) libpodPrivileges(spec jsonedit.Value) {
 	} {
 		c.anything(p.name, spec.Field(p.field), p.harmless)
 	}
+	if all := spec.Field("env_host"); all.Flag() { // the service's own environment, with all secrets in it
+		c.claim(policy.Privilege{Name: "libpod", Value: "env_host"}, all)
+	}
+	if nested := spec.Field("label_nested"); nested.Flag() {
+		c.claim(policy.Privilege{Name: "security_opt", Value: "label=nested"}, nested)
+	}
+	c.anything("libpod", spec.Field("intelRdt").Field("closID"), nil) // a folder of the host's /sys/fs/resctrl
 	c.anything("libpod", spec.Field("log_configuration").Field("path"), nil)
 	c.anything("device", spec.Field("resource_limits").Field("devices"), nil)
 	for key, m := range spec.Field("annotations").Members() {
