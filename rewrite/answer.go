@@ -31,7 +31,7 @@ func Warn(answer []byte, warnings []string) (warned []byte, id string) {
 	switch {
 	case list.OrAbsent().Absent():
 		c.Set(root, "Warnings", "["+text.String()+"]")
-	case list.Node().Kind != '[':
+	case !list.IsList():
 		return answer, id
 	default:
 		c.Insert(list, text.String())

@@ -48,12 +48,12 @@ func (cl *claim) outcome() Outcome {
 
 // inBody reports whether a value was sent in the call's body, and not answered
 // by the Engine.
-func inBody(v jsonedit.Value) bool { return !v.Absent() && v.Doc.Name == "" }
+func inBody(v jsonedit.Value) bool { return !v.Absent() && v.Document().Name == "" }
 
 // before is the JSON text that makes the claim. A whole document is not shown:
 // it says much else, and what it says can be secret.
 func (cl *claim) before() string {
-	if cl.text != "" || cl.at.I == 0 {
+	if cl.text != "" || cl.at.IsRoot() {
 		return cl.text
 	}
 	return cl.at.Raw()

@@ -28,7 +28,7 @@ func (c *reading) target(of kinds) {
 // held claims what a container has, as the Engine holds it, besides ports.
 func (c *reading) held(x jsonedit.Value) {
 	if pod := c.podmans(x).Field("Pod").Text(); pod != "" {
-		c.existing[x.Doc].infra = c.engine(aPod, pod).Field("InfraContainerID").Text()
+		c.existing[x.Document()].infra = c.engine(aPod, pod).Field("InfraContainerID").Text()
 	}
 	c.containerNetworks(x, x, 0)
 	c.containerMounts(x, x)

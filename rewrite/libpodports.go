@@ -91,7 +91,7 @@ func boundMapping(m jsonedit.Value, ip, hostPort string) string {
 	if hostPort != "" {
 		inside.Set(m, "host_port", hostPort)
 	}
-	return inside.Made(m)
+	return inside.Inside(m)
 }
 
 // libpodExposed are the ports that the image and the call expose and that no

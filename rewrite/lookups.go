@@ -108,14 +108,14 @@ func (c *reading) engine(what lookup, name string, more ...string) jsonedit.Valu
 		return jsonedit.Value{}
 	}
 	title := "the Engine's answer to GET " + target
-	if a.text == nil {
+	if a.tree == nil {
 		var err error
-		if a.text, err = jsonedit.Parse(string(a.Body)); err != nil {
+		if a.tree, err = jsonedit.Parse(string(a.Body)); err != nil {
 			c.refuse(http.StatusBadGateway, "%s: %v", title, err)
 			return jsonedit.Value{}
 		}
 	}
-	object := c.document(title, a.text, http.StatusBadGateway, '{', "an object")
+	object := c.document(title, a.tree, http.StatusBadGateway).Object()
 	if field := l.lacks(object); field != "" {
 		c.refuse(http.StatusBadGateway, "%s lacks %s", title, field)
 		return jsonedit.Value{}

@@ -265,7 +265,7 @@ func localOptions(options jsonedit.Value) (kind, flags string, device jsonedit.V
 	for key, m := range options.Members() {
 		key = strings.ToLower(key)
 		if seen[key] {
-			m.Wrong("the option " + key + " appears twice") // Engines do not agree on which counts
+			m.Refuse("the option " + key + " appears twice") // Engines do not agree on which counts
 		}
 		seen[key] = true
 		switch key {
@@ -278,7 +278,7 @@ func localOptions(options jsonedit.Value) (kind, flags string, device jsonedit.V
 		}
 	}
 	if kind == "overlay" && strings.Contains(flags, `\`) {
-		options.Wrong("the kernel takes backslashes out of an overlay's folders; name them without")
+		options.Refuse("the kernel takes backslashes out of an overlay's folders; name them without")
 	}
 	return kind, flags, device
 }

@@ -14,7 +14,7 @@ import (
 // accepts for it. It reads upgrades too.
 func pluginPull(c *reading) {
 	c.parameter(policy.Privilege{Name: "plugin", Value: c.query("remote")}, "remote")
-	for privilege := range c.list().Items() {
+	for privilege := range c.json().Items() {
 		name := privilege.Field("Name").Text()
 		for of := range privilege.Field("Value").Items() {
 			c.claim(policy.Privilege{Name: "plugin_" + strings.NewReplacer(" ", "_", "-", "_").Replace(name), Value: of.Text()}, of)
@@ -35,7 +35,7 @@ func pluginEnable(c *reading) {
 // pluginSet claims the settings of a plugin: they can move its mounts and
 // devices, as in "mydevice.path=/dev/sda".
 func pluginSet(c *reading) {
-	for setting := range c.list().Items() {
+	for setting := range c.json().Items() {
 		c.claim(policy.Privilege{Name: "plugin", Value: c.vars["name"] + " " + setting.Text()}, setting)
 	}
 }

@@ -133,7 +133,7 @@ func (c *reading) namespace(name string, mode jsonedit.Value, own ...string) {
 	}
 	value := text
 	if other, found := strings.CutPrefix(text, "container:"); found {
-		if x := c.existing[mode.Doc]; x != nil && x.infra != "" {
+		if x := c.existing[mode.Document()]; x != nil && x.infra != "" {
 			own = append(own, "container:"+x.infra) // its pod's
 		}
 		field := map[string]string{"pid": "PidMode", "ipc": "IpcMode", "uts": "UTSMode", "userns": "UsernsMode"}[name]
@@ -242,7 +242,7 @@ func (c *reading) anything(name string, at jsonedit.Value, harmless []string) {
 		return
 	}
 	list := []jsonedit.Value{at}
-	if at.Node().Kind == '[' {
+	if at.IsList() {
 		list = slices.Collect(at.Items())
 	}
 	for _, item := range list {
@@ -250,7 +250,7 @@ func (c *reading) anything(name string, at jsonedit.Value, harmless []string) {
 		switch item := item.OrAbsent(); {
 		case item.Absent():
 			continue
-		case item.Node().Kind == '{':
+		case item.IsObject():
 			text = item.Field("path").Text()
 		default:
 			text = item.Text()

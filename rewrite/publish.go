@@ -181,7 +181,7 @@ func boundBinding(binding jsonedit.Value, ip, hostPort string) string {
 	if hostPort != "" {
 		inside.Set(binding, "HostPort", jsonedit.Quote(hostPort))
 	}
-	return inside.Made(binding)
+	return inside.Inside(binding)
 }
 
 // publishAll claims the ports that PublishAllPorts publishes: those exposed by

@@ -48,13 +48,13 @@ func (c *reading) exists(object jsonedit.Value, held string) *existing {
 		c.existing = map[*jsonedit.Document]*existing{}
 	}
 	x := &existing{held: held}
-	c.existing[object.Doc] = x
+	c.existing[object.Document()] = x
 	return x
 }
 
 // isExisting reports whether a value is part of an object that the Engine has,
 // and was not sent with the call.
-func (c *reading) isExisting(v jsonedit.Value) bool { return c.existing[v.Doc] != nil }
+func (c *reading) isExisting(v jsonedit.Value) bool { return c.existing[v.Document()] != nil }
 
 // request is what a reader sees of a call.
 type request struct {
@@ -90,13 +90,11 @@ func (c *reading) refuse(status int, format string, args ...any) {
 	}
 }
 
-// body is the call's JSON body, absent if there is none. It must be an object.
-func (c *reading) body() jsonedit.Value { return c.bodyOf('{', "an object") }
+// body is the call's JSON body if that is an object, as it is for most calls.
+func (c *reading) body() jsonedit.Value { return c.json().Object() }
 
-// list is the call's JSON body where that is a list.
-func (c *reading) list() jsonedit.Value { return c.bodyOf('[', "a list") }
-
-func (c *reading) bodyOf(kind byte, what string) jsonedit.Value {
+// json is the call's JSON body, absent if there is none.
+func (c *reading) json() jsonedit.Value {
 	if len(c.text) == 0 {
 		return jsonedit.Value{}
 	}
@@ -111,23 +109,20 @@ func (c *reading) bodyOf(kind byte, what string) jsonedit.Value {
 		c.refuse(http.StatusBadRequest, "the body: %v", err)
 		return jsonedit.Value{}
 	}
-	return c.document("", body, http.StatusBadRequest, kind, what)
+	return c.document("", body, http.StatusBadRequest)
 }
 
-// document is a JSON text of a kind. Its name is "" for the call's own body.
-func (c *reading) document(name string, text *jsonedit.Text, status int, kind byte, what string) jsonedit.Value {
-	doc := &jsonedit.Document{Text: text, Name: name}
+// document is a JSON text. A problem with one of its values refuses the call
+// with the status. The name is "" for the call's own body.
+func (c *reading) document(name string, tree *jsonedit.Tree, status int) jsonedit.Value {
+	doc := &jsonedit.Document{Tree: tree, Name: name}
 	doc.Refuse = func(pointer, problem string) {
 		if name != "" {
 			pointer = name + " " + pointer
 		}
 		c.refuse(status, "%s: %s", cmp.Or(strings.TrimSpace(pointer), "the body"), problem)
 	}
-	root := jsonedit.Value{Doc: doc}.OrAbsent()
-	if !root.Absent() {
-		root.Is(kind, what)
-	}
-	return root
+	return doc.Root()
 }
 
 // about keeps what a call says about its container, for the rules to see.
@@ -149,7 +144,7 @@ func (c *reading) claim(what policy.Claim, at jsonedit.Value) *claim {
 		c.refuse(http.StatusRequestEntityTooLarge, "the call claims more than %d things", maxClaims)
 		return cl
 	}
-	if x := c.existing[at.Doc]; x != nil {
+	if x := c.existing[at.Document()]; x != nil {
 		cl.held = x.held
 	}
 	c.claims = append(c.claims, cl)

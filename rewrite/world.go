@@ -51,11 +51,10 @@ type memory struct {
 	asked  int
 }
 
-// remembered is an answer of the Engine, and its body as JSON once that was
-// needed.
+// remembered is an answer of the Engine. Its body is parsed when it is needed.
 type remembered struct {
 	Answer
-	text *jsonedit.Text
+	tree *jsonedit.Tree
 }
 
 func remember(w World) *memory {
