@@ -71,18 +71,18 @@ func (o Outcome) whyUnpublished(mode string) string {
 	case "host":
 		return publishedOnHost
 	case "container":
-		return text + "uses the network of another one"
+		return text + "uses the network of another container"
 	}
 	text += "has no network"
 	switch d := o.Decision; {
 	case d.Action == policy.Deny:
-		return text + "; one that it joins later may not publish it" + because(d, "")
+		return text + "; a network that it joins later may not publish it" + because(d, "")
 	case o.Warning() == "":
 		return text
 	case d.Action == policy.Bind:
-		return text + "; one that it joins later would publish it on " + o.boundTo(p)
+		return text + "; a network that it joins later would publish it on " + o.boundTo(p)
 	default:
-		return text + "; one that it joins later would publish it on " + p.Place() + because(d, "")
+		return text + "; a network that it joins later would publish it on " + p.Place() + because(d, "")
 	}
 }
 
