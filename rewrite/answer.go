@@ -7,10 +7,10 @@ import (
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
-// Warn adds warnings to the JSON answer of an endpoint that has a place for
-// them, and gives the id of what the Engine made, "" if there is none. An answer
-// that it cannot read is returned as it came. What the Engine says itself is
-// not said twice.
+// Warn adds warnings to the JSON answer of an endpoint with the trait Warns, except
+// those that the answer has already. It also returns the id of the object that the
+// Engine created, "" if the answer has no id. An answer that cannot be read is
+// returned as it came.
 func Warn(answer []byte, warnings []string) (warned []byte, id string) {
 	c := &reading{request: request{text: answer}}
 	root := c.body()
@@ -31,7 +31,7 @@ func Warn(answer []byte, warnings []string) (warned []byte, id string) {
 	switch {
 	case list.OrAbsent().Absent():
 		c.Set(root, "Warnings", "["+text.String()+"]")
-	case list.Node().Kind != '[':
+	case !list.IsList():
 		return answer, id
 	default:
 		c.Insert(list, text.String())

@@ -13,7 +13,7 @@ import (
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
-// edited is the call as it is to be sent.
+// edited returns the call with the changes made.
 func (c *pass) edited() (Call, error) {
 	next := c.call
 	if len(c.Edits) > 0 {
@@ -33,17 +33,17 @@ func (c *pass) edited() (Call, error) {
 	next.URL = target
 	next.Match, err = Route(c.call.Method, target)
 	if err == nil && next.Endpoint != c.call.Endpoint {
-		err = fmt.Errorf("%s: leads elsewhere than %s", c.sent, c.came)
+		err = fmt.Errorf("%s leads to another endpoint than %s", c.sent, c.came)
 	}
 	return next, err
 }
 
-// Call is one request to the Engine, and what is known about it.
+// Call is one request to the Engine.
 type Call struct {
-	Match           // where it leads, from Route
-	URL    *url.URL // its target, parsed
+	Match           // from Route
+	URL    *url.URL // the parsed target
 	Header http.Header
-	Body   []byte // whole; nil for endpoints that stream theirs
+	Body   []byte // the whole body; nil if the endpoint has the trait Streams
 
 	Client policy.Client
 	Time   time.Time
@@ -52,7 +52,7 @@ type Call struct {
 	Listen   string // path of safesock's own socket, which replaces it in mounts
 }
 
-// Result is what became of a call.
+// Result is a call after Apply.
 type Result struct {
 	Target   string // the request target to send, Call's own if nothing changed it
 	Body     []byte // the body to send, Call's own slice if nothing changed it
@@ -62,11 +62,11 @@ type Result struct {
 	Compose   policy.Compose
 }
 
-// Apply reads a call, lets the policy decide its claims, and edits what the
-// decisions change. What was edited is read and decided once more, and nothing
-// may change then. The error is a *Refusal, and the Result's Outcomes tell
-// then too what was found. A policy in observe mode edits and refuses nothing.
-// A mistake in this package refuses the one call that shows it.
+// Apply reads a call, lets the policy decide its claims, and makes the changes
+// that the decisions ask for. An edited call is read and decided a second time,
+// and must not change any more. The error is a *Refusal; the Result has its
+// Outcomes all the same. A policy in observe mode changes and refuses nothing. A
+// panic in this package refuses the call.
 func Apply(p *policy.Policy, c Call, w World) (result Result, err error) {
 	defer func() {
 		if bug := recover(); bug != nil {
@@ -89,7 +89,7 @@ func Apply(p *policy.Policy, c Call, w World) (result Result, err error) {
 		return result, &Refusal{http.StatusInternalServerError, "safesock: " + err.Error()}
 	}
 	second := newPass(edited, known)
-	second.again = true
+	second.recheck = true
 	second.run(p)
 	if second.refusal != nil {
 		return result, &Refusal{http.StatusInternalServerError, "safesock: the policy's rules do not agree: what " + first.changers() +
@@ -103,11 +103,11 @@ func Apply(p *policy.Policy, c Call, w World) (result Result, err error) {
 	return result, nil
 }
 
-// pass is a call that is read, decided and edited once.
+// pass reads, decides and edits a call once.
 type pass struct {
 	*reading
-	call  Call
-	again bool // the call was edited, and is read once more
+	call    Call
+	recheck bool // the call was edited and is read for the second time
 }
 
 func newPass(c Call, known *memory) *pass {
@@ -125,6 +125,7 @@ func newPass(c Call, known *memory) *pass {
 	return &pass{reading: r, call: c}
 }
 
+// ownMistake is what a client is told after a panic.
 const ownMistake = "a mistake of safesock's own, please report it"
 
 // run reads the call, decides its claims and notes what has to change.
@@ -134,7 +135,7 @@ func (c *pass) run(p *policy.Policy) {
 		c.call.Endpoint.read(c.reading)
 	}
 	if c.refusal == nil && p.LooksAtKnown() {
-		c.call.Known = c.call.Known && !c.beyondReview()
+		c.call.Known = c.call.Known && !c.isNewerThanReviewed()
 	}
 	c.decide(p)
 	if p.Observe() {
@@ -146,11 +147,10 @@ func (c *pass) run(p *policy.Policy) {
 	}
 }
 
-// beyondReview tells whether a call that names no version is one of an API
-// that was not reviewed: the Engine reads it as its newest. gRPC has no such
-// versions, and calls that are not intercepted are not worth the question: of
-// both, the route alone is known.
-func (c *pass) beyondReview() bool {
+// isNewerThanReviewed reports whether a call without a version is read with an
+// API that was not reviewed: the Engine takes its newest. gRPC has no API
+// versions, and calls that are not intercepted are not worth a look-up.
+func (c *pass) isNewerThanReviewed() bool {
 	if c.call.Endpoint == nil || c.call.Endpoint.Name == "grpc.call" || c.call.Version != "" {
 		return false
 	}
@@ -166,8 +166,8 @@ func (c *pass) beyondReview() bool {
 	return false
 }
 
-// decide gives each claim its decision. The call itself is the first claim; it
-// is of interest only if it is not simply allowed.
+// decide gives each claim its decision. The call itself becomes the first claim
+// unless it is simply allowed.
 func (c *pass) decide(p *policy.Policy) {
 	about := policy.Call{
 		Method: c.call.Method, Path: c.call.Path, Version: c.call.Version, Known: c.call.Known,
@@ -181,26 +181,26 @@ func (c *pass) decide(p *policy.Policy) {
 	itself := &claim{Claim: policy.API{}, decision: rules.Decide(policy.API{})}
 	for _, cl := range c.claims {
 		cl.decision = rules.Decide(cl.Claim)
-		if c.again || cl.held != "" {
-			c.settle(rules, cl)
+		if c.recheck || cl.advice != "" {
+			c.acceptEdited(rules, cl)
 		}
-		if cl.unpublished != "" && cl.decision.Action == policy.Deny {
-			// The rule is asked again when the container joins a network that
-			// publishes the port. Until then the port is kept where nobody
-			// else would reach it.
+		if cl.portlessMode != "" && cl.decision.Action == policy.Deny {
+			// The rule decides again when the container joins a network that
+			// publishes the port. Until then the binding stays on loopback.
 			cl.decision.To = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
 		}
-		cl.named = named(rules, cl)
+		cl.advisedIP = advisedIP(rules, cl)
 	}
 	if itself.decision.Action != policy.Allow {
 		c.claims = append([]*claim{itself}, c.claims...)
 	}
 }
 
-// named is an address that the policy takes if the client names it, for the
-// advice about a port that named none: a wider one than a rule bound it to, or
-// any if it is refused. It is "" if there is none.
-func named(rules *policy.Decider, cl *claim) string {
+// advisedIP is an address that the policy accepts if the client names it. For a
+// port without an address that a rule binds, the address is wider than the
+// rule's. For a refused port on every interface, it is loopback. It is "" if the
+// policy accepts no such address.
+func advisedIP(rules *policy.Decider, cl *claim) string {
 	port, ok := cl.Claim.(policy.Port)
 	switch action := cl.decision.Action; {
 	case !ok || !port.Bindable:
@@ -218,43 +218,44 @@ func named(rules *policy.Decider, cl *claim) string {
 	return port.IP
 }
 
-// settle lets a claim that has been through the policy stay what a rule made
-// it: a port that is bound to every interface because it named no address
-// stays there, even if a later rule refuses those who ask for every interface.
-func (c *pass) settle(rules *policy.Decider, cl *claim) {
+// acceptEdited keeps a claim as an earlier decision edited it, whatever the rules
+// say of such a claim itself. A rule can bind a port without an address to every
+// interface, and a later rule can refuse a client that asks for every interface:
+// the port stays bound.
+func (c *pass) acceptEdited(rules *policy.Decider, cl *claim) {
 	if cl.decision.Action != policy.Deny && cl.met(c.listen) {
 		return
 	}
-	for _, asked := range c.askedBefore(cl.Claim) {
-		made := &claim{Claim: cl.Claim, decision: rules.Decide(asked)}
-		if action := made.decision.Action; (action == policy.Bind || action == policy.Replace) && made.met(c.listen) {
-			cl.decision = made.decision
+	for _, original := range c.originals(cl.Claim) {
+		edited := &claim{Claim: cl.Claim, decision: rules.Decide(original)}
+		if action := edited.decision.Action; (action == policy.Bind || action == policy.Replace) && edited.met(c.listen) {
+			cl.decision = edited.decision
 			return
 		}
 	}
 }
 
-// askedBefore are the claims of which a rule may have made this one.
-func (c *pass) askedBefore(made policy.Claim) (asked []policy.Claim) {
-	switch made := made.(type) {
+// originals are the claims that a decision could have edited into this claim.
+func (c *pass) originals(edited policy.Claim) (all []policy.Claim) {
+	switch claim := edited.(type) {
 	case policy.Port:
 		for _, ip := range []string{"", "0.0.0.0", "::"} {
-			made.IP = ip
-			asked = append(asked, made)
+			claim.IP = ip
+			all = append(all, claim)
 		}
 	case policy.Mount:
-		if made.Source == c.listen {
-			made.Source, made.Engine, made.Socket = c.upstream, true, true
-			asked = append(asked, made)
+		if claim.Source == c.listen {
+			claim.Source, claim.Engine, claim.Socket = c.upstream, true, true
+			all = append(all, claim)
 		}
 	}
-	return asked
+	return all
 }
 
-// edit makes the decisions come true.
+// edit makes the changes that the decisions ask for, or refuses the call.
 func (c *pass) edit() {
 	for _, cl := range c.claims {
-		refused := cl.decision.Action == policy.Deny && cl.unpublished == ""
+		refused := cl.decision.Action == policy.Deny && cl.portlessMode == ""
 		if refused || !cl.met(c.listen) && cl.edit == nil && !cl.listed {
 			c.refusal = &Refusal{http.StatusForbidden, denial(cl, c.call.Method+" "+c.call.Path)}
 			return
@@ -266,12 +267,12 @@ func (c *pass) edit() {
 		}
 	}
 	c.writeLists()
-	for _, then := range c.then {
-		then()
+	for _, pin := range c.pins {
+		pin()
 	}
 }
 
-// observe turns a refusal into an outcome.
+// observe turns a refusal into an outcome, so that the call is forwarded.
 func (c *pass) observe() {
 	if c.refusal == nil {
 		return
@@ -281,9 +282,9 @@ func (c *pass) observe() {
 	c.refusal = nil
 }
 
-// refuseForms refuses a body that Engines would take for parameters of the
-// query: net/http puts them before those of the target. Podman's own API reads
-// the target alone, and takes forms of files.
+// refuseForms refuses a body that is a form. Engines read its fields as query
+// parameters, and prefer them to the target's (net/http: Request.ParseForm).
+// Podman's own API reads query parameters from the target alone.
 func (c *pass) refuseForms() {
 	if c.call.Endpoint == nil || strings.HasPrefix(c.call.Path, "/libpod/") {
 		return
@@ -299,7 +300,7 @@ func (c *pass) refuseForms() {
 	}
 }
 
-// changers names the rules that change the call.
+// changers are the names of the rules that change the call.
 func (c *pass) changers() string {
 	var rules []string
 	for _, cl := range c.claims {
@@ -321,11 +322,11 @@ func (c *pass) result() Result {
 	r := Result{Target: c.came, Body: c.call.Body, Container: c.container, Compose: c.compose}
 	r.Outcomes = slices.Grow(r.Outcomes, len(c.claims)+len(c.notes))
 	for _, cl := range c.claims {
-		if cl.unpublished == "" {
+		if cl.portlessMode == "" {
 			r.Outcomes = append(r.Outcomes, cl.outcome())
 		}
 	}
-	r.Outcomes = append(r.Outcomes, c.unpublishedPorts()...)
+	r.Outcomes = append(r.Outcomes, c.unpublishedOutcomes()...)
 	r.Outcomes = append(r.Outcomes, c.notes...)
 	return r
 }

@@ -36,9 +36,9 @@ func (c *reading) attachMode(mode string, at jsonedit.Value) {
 	c.attach(mode, at)
 }
 
-// attach claims what a network gives to a container, by what the Engine says
-// about it. Docker's own bridge gives nothing but published ports. One that
-// does not exist claims nothing: the Engine refuses it.
+// attach claims the ways in that a network opens for a container, as the Engine
+// describes the network. Docker's default bridge opens none. A network that does
+// not exist claims nothing, because the Engine refuses the call.
 func (c *reading) attach(name string, at jsonedit.Value) {
 	switch name {
 	case "", "default", "bridge", "none":
@@ -66,12 +66,12 @@ func (c *reading) attachment(n policy.Network, at jsonedit.Value) {
 	c.claim(n, at)
 }
 
-// maxJoined is how many containers may each join the next one's network.
+// maxJoined is the longest chain of containers that each join the next one's
+// network.
 const maxJoined = 16
 
-// joined claims what a container gets with the network of another one, and
-// names that by its id, as the Engine does. The name need not be a value of the
-// body.
+// joined claims the networks of the container whose network is joined, and
+// replaces its name in the body by its id.
 func (c *reading) joined(name string, at jsonedit.Value) {
 	x := c.inspect(name)
 	if x.Absent() {
@@ -82,8 +82,8 @@ func (c *reading) joined(name string, at jsonedit.Value) {
 	c.pinText(at, "container:"+x.Field("Id").Text())
 }
 
-// containerNetworks claims the networks of a container that exists. What makes
-// the claims is a value of the call, or the container itself.
+// containerNetworks claims the networks of a container that exists. The value at
+// makes the claims: a value of the call, or the container x itself.
 func (c *reading) containerNetworks(x, at jsonedit.Value, depth int) {
 	mode := x.Field("HostConfig").Field("NetworkMode").Text()
 	if name, found := strings.CutPrefix(mode, "container:"); found {
@@ -103,8 +103,8 @@ func (c *reading) containerNetworks(x, at jsonedit.Value, depth int) {
 	}
 }
 
-// networks claims the networks that a container is on, but for one that it
-// leaves, and tells whether there are any.
+// networks claims the networks of a container, except the network that it
+// leaves, and reports whether it has any.
 func (c *reading) networks(x, at, left jsonedit.Value) (listed bool) {
 	for name, endpoint := range x.Field("NetworkSettings").Field("Networks").Members() {
 		id := endpoint.Field("NetworkID").Text()
@@ -120,9 +120,9 @@ func (c *reading) networks(x, at, left jsonedit.Value) (listed bool) {
 	return listed
 }
 
-// network looks up a network by any name that the Engine knows it by, claims
-// what it gives to a container that joins it, and gives its id. The id is ""
-// if there is no such network, or if it is not known yet.
+// network looks up a network by a name or id, claims the ways in that it opens,
+// and returns its id. The id is "" if there is no such network, or if the call is
+// refused.
 func (c *reading) network(name string) (id string) {
 	if name == "" {
 		return ""
@@ -132,10 +132,10 @@ func (c *reading) network(name string) (id string) {
 	return network.Field("Id").Text()
 }
 
-// reach claims what a network gives to the containers that join it besides
-// the ports that they publish. The network is one that is made, in the words
-// of the call that makes it, or one that the Engine has.
-func (c *reading) reach(network, made jsonedit.Value) {
+// reach claims the ways into its containers that a network opens, besides
+// published ports. The network is one that the Engine has. If the call creates
+// the network, it is the call's body, and so is created, which is absent else.
+func (c *reading) reach(network, created jsonedit.Value) {
 	driver := network.Field("Driver")
 	switch mode := driver.Text(); mode {
 	case "", "bridge", "null", "none":
@@ -151,7 +151,7 @@ func (c *reading) reach(network, made jsonedit.Value) {
 		{network.Field("Scope"), network.Field("Scope").Text() == "swarm"},
 		{network.Field("Ingress"), network.Field("Ingress").Flag()},
 	} {
-		if swarm.is && driver.Text() != "overlay" && (driver.Text() != "host" || !made.Absent()) {
+		if swarm.is && driver.Text() != "overlay" && (driver.Text() != "host" || !created.Absent()) {
 			c.networkClaim(network, "swarm", swarm.field)
 		}
 	}
@@ -161,24 +161,25 @@ func (c *reading) reach(network, made jsonedit.Value) {
 	default:
 		c.networkClaim(network, "plugin", ipam)
 	}
-	c.options(network, made)
+	c.options(network, created)
 }
 
-// options claims what a network's options give. A bridge that they name is
-// another's if it is there before the network is, or has others on it.
-func (c *reading) options(network, made jsonedit.Value) {
+// options claims the ways in that a network's options open. They can name a
+// bridge. It is not the network's own if it exists before the network, or if it
+// has ports that are no container's.
+func (c *reading) options(network, created jsonedit.Value) {
 	for key, option := range network.Field("Options").Members() {
 		mode := optionMode(key, option.Text())
 		switch {
 		case mode == "bridge":
 			isOthers := c.world.HasForeignPorts
-			if !made.Absent() {
+			if !created.Absent() {
 				isOthers = c.world.HasInterface
 			}
 			if c.host(isOthers, option) {
 				c.networkClaim(network, "existing-bridge", option)
 			}
-		case mode == "default-bridge" && !made.Absent():
+		case mode == "default-bridge" && !created.Absent():
 			c.networkClaim(network, "existing-bridge", option)
 		case mode == "ipv6":
 			c.ipv6(network, option)
@@ -191,9 +192,9 @@ func (c *reading) options(network, made jsonedit.Value) {
 	}
 }
 
-// ipv6 claims IPv6 from Engines that have no IPv6 firewall by default. Those
-// before 27, whose API is 1.46, let neighbours reach every port of a container
-// that has a routable address.
+// ipv6 claims IPv6 at Engines without an IPv6 firewall by default. Before Engine
+// 27 (API 1.46), neighbours reach every port of a container with a routable
+// address.
 func (c *reading) ipv6(network, at jsonedit.Value) {
 	api := c.engine(engineVersion, "").Field("ApiVersion").Text()
 	if olderThan(api, "1.46") {
@@ -210,8 +211,8 @@ func (c *reading) networkClaim(network jsonedit.Value, mode string, at jsonedit.
 	}, at)
 }
 
-// optionMode is the mode of a network claim that a driver's option makes, ""
-// if it makes none. The keys are compared exactly, as the Engine does (moby:
+// optionMode is the mode of the network claim that a driver's option makes, "" if
+// the option claims nothing. Keys are compared exactly, as the Engine does (moby:
 // libnetwork/netlabel, libnetwork/drivers/bridge).
 func optionMode(key, text string) string {
 	switch key {
@@ -222,7 +223,7 @@ func optionMode(key, text string) string {
 		case "routed": // a published port is open to all who have a route, whatever its address
 			return "routed"
 		}
-		return "unprotected" // nat-unprotected, and what a later Engine may know
+		return "unprotected" // nat-unprotected, and modes of later Engines
 	case "com.docker.network.bridge.trusted_host_interfaces": // neighbours on these reach every port
 		if text != "" {
 			return "unprotected"
@@ -238,7 +239,7 @@ func optionMode(key, text string) string {
 			return "default-bridge"
 		}
 		return ""
-	case "mode": // Podman's bridge: unmanaged takes one that the host has
+	case "mode": // Podman's bridge driver: unmanaged takes a bridge that the host has
 		if text == "unmanaged" {
 			return "existing-bridge"
 		}

@@ -10,10 +10,9 @@ import (
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
-// build claims what the query of a build asks for. The body, its context, is
-// not read: what a Dockerfile runs stays within that, but for Podman's, which
-// runs builds on the host's network if it is not told otherwise, and each RUN
-// that asks for it in any case.
+// build claims what the query of a build asks for. The body is the build's context
+// and is not read: a Dockerfile cannot ask for more. Podman is different: it builds
+// on the host's network by default, and a RUN can ask for it in any case.
 func build(c *reading) {
 	c.buildNetwork(c.query("networkmode"))
 	if c.podman() {
@@ -21,8 +20,8 @@ func build(c *reading) {
 	}
 
 	// An Engine builds with BuildKit if this is "2", and with its classic
-	// builder if it is "1" or missing. BuildKit runs programs of the client's:
-	// a Dockerfile, or a build argument, may name an image as its frontend.
+	// builder if it is "1" or missing. BuildKit runs programs of the client: a
+	// Dockerfile or a build argument can name an image as the frontend.
 	for _, version := range c.parameters("version") {
 		if version != "" && version != "1" && !c.podman() {
 			c.parameter(policy.Privilege{Name: "buildkit", Value: "build"}, "version")
@@ -38,9 +37,9 @@ func build(c *reading) {
 	c.podmanBuild()
 }
 
-// buildNetwork claims the network of a build's containers. Each of them looks
-// for the one that it joins by name, so that this must exist and is named by
-// its id.
+// buildNetwork claims the network of a build's containers. Each of them looks up
+// the container whose network it joins by name. That container must exist, and
+// its name is replaced by its id.
 func (c *reading) buildNetwork(mode string) {
 	before := len(c.claims)
 	if name, found := strings.CutPrefix(mode, "container:"); found {
@@ -58,7 +57,7 @@ func (c *reading) buildNetwork(mode string) {
 	}
 }
 
-// podmanBuild claims what the query can ask of Podman's builds besides.
+// podmanBuild claims what else the query can ask of a Podman build.
 func (c *reading) podmanBuild() {
 	for _, p := range []struct{ parameter, privilege string }{
 		{"volume", "volume"}, // a folder of the host
@@ -103,12 +102,12 @@ func (c *reading) podmanBuild() {
 	}
 }
 
-// fileTransports are the kinds of image names with which an image is written
-// to files of the host (containers-transports(5)).
+// fileTransports are the transports that write an image to files of the host
+// (containers-transports(5)).
 var fileTransports = []string{"containers-storage", "dir", "docker-archive", "docker-daemon", "oci", "oci-archive", "ostree", "sif", "tarball"}
 
-// buildNamespaces claims the namespaces that a build of Podman's does not get
-// of its own, out of a list like [{"Name":"network","Host":true,"Path":""}].
+// buildNamespaces claims the namespaces that a Podman build shares, from a list
+// like [{"Name":"network","Host":true,"Path":""}].
 func (c *reading) buildNamespaces(text string) {
 	var namespaces []struct {
 		Name, Path string
@@ -136,16 +135,16 @@ func (c *reading) buildNamespaces(text string) {
 	}
 }
 
-// imageCreate claims the address that the Engine fetches an image from, which
-// need not be a registry's.
+// imageCreate claims the address that the Engine fetches an image from. It can be
+// any web server.
 func imageCreate(c *reading) {
 	if source := c.query("fromSrc"); source != "" && source != "-" {
 		c.parameter(policy.Privilege{Name: "remote", Value: source}, "fromSrc")
 	}
 }
 
-// grpcCall claims a call of one of the services that Engines since 29 have
-// beside their API, on HTTP/2. BuildKit's can run with the host's network.
+// grpcCall claims a call of a gRPC service, which Engines since 29 have beside
+// their API, on HTTP/2. BuildKit's builds can use the host's network.
 func grpcCall(c *reading) {
 	c.claim(policy.Privilege{Name: "buildkit", Value: c.vars["service"] + "/" + c.vars["method"]}, jsonedit.Value{})
 }

@@ -8,32 +8,32 @@ import (
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
-// claim is a policy.Claim, where it was made, and what came of it.
+// claim is a policy.Claim with the place that makes it and the decision about it.
 type claim struct {
 	policy.Claim
-	at        jsonedit.Value // what makes the claim, in the body or an answer
-	parameter string         // of the query, if that makes the claim
-	text      string         // the JSON text that makes the claim, if it is not at's
+	at        jsonedit.Value // the value that makes the claim, in the body or in an answer of the Engine
+	parameter string         // the query parameter that makes the claim, if one does
+	text      string         // the JSON text that makes the claim, if it is not the value's
 
-	// A decision to bind or replace comes true by edit, which gives the JSON
-	// text that is sent instead, or is written with the list that the claim
-	// stands in. Where there is neither, it refuses the call.
-	edit        func(policy.Decision) string
-	listed      bool
-	held        string // how the claim can be changed, where it cannot be edited
-	unpublished string // the network mode with which the port is not published, "" if it is
+	// A decision to bind or replace is carried out by edit, which returns the
+	// JSON text that is sent instead, or by the portList that has the claim. A
+	// claim with neither refuses the call.
+	edit         func(policy.Decision) string
+	listed       bool   // a portList has the claim
+	advice       string // for a claim that cannot be edited: what the user can do
+	portlessMode string // the network mode that keeps the port from being published, "" if it is published
 
-	decision policy.Decision
-	named    string // an address that the client could name instead
-	edited   bool
-	after    string // what is sent instead, if it was edited
-	hostPort string // the one that was chosen for several addresses
+	decision  policy.Decision
+	advisedIP string // an address that the client could name and the policy accepts, "" if there is none
+	edited    bool
+	after     string // the JSON text that is sent instead, if the claim was edited
+	hostPort  string // the host port that was chosen for several addresses
 }
 
-// outcome is what came of a claim, for others to see.
+// outcome is the claim as callers of Apply see it.
 func (cl *claim) outcome() Outcome {
 	o := Outcome{Claim: cl.Claim, Decision: cl.decision, Before: cl.before(), After: cl.before(), HostPort: cl.hostPort}
-	o.Wider = cl.decision.Action == policy.Bind && cl.named != ""
+	o.Wider = cl.decision.Action == policy.Bind && cl.advisedIP != ""
 	switch {
 	case cl.parameter != "":
 		o.Pointer = "?" + cl.parameter
@@ -46,21 +46,21 @@ func (cl *claim) outcome() Outcome {
 	return o
 }
 
-// inBody reports whether a value was sent in the call's body, and not answered
-// by the Engine.
-func inBody(v jsonedit.Value) bool { return !v.Absent() && v.Doc.Name == "" }
+// inBody reports whether a value is part of the call's body, and not of an
+// answer of the Engine.
+func inBody(v jsonedit.Value) bool { return !v.Absent() && v.Document().Name == "" }
 
-// before is the JSON text that makes the claim. A whole document is not shown:
-// it says much else, and what it says can be secret.
+// before is the JSON text that makes the claim. It is "" for a whole document,
+// most of which is about something else and can be secret.
 func (cl *claim) before() string {
-	if cl.text != "" || cl.at.I == 0 {
+	if cl.text != "" || cl.at.IsRoot() {
 		return cl.text
 	}
 	return cl.at.Raw()
 }
 
-// met reports whether a claim already is what the policy wants. A mount that is
-// to be replaced is met if its source is safesock's own socket, listen.
+// met reports whether a claim needs no change. A mount that a rule replaces needs
+// none if its source is safesock's own socket, listen.
 func (cl *claim) met(listen string) bool {
 	switch cl.decision.Action {
 	case policy.Allow, policy.Warn:
@@ -84,23 +84,23 @@ func isOneOf(ip string, addrs []netip.Addr) bool {
 	return err == nil && slices.Contains(addrs, addr)
 }
 
-// portList is a list of published ports that a call sends, whatever its name.
-// All that decisions change in it is written at once.
+// portList is a list of published ports in a call's body. It is rewritten as a
+// whole if a decision changes any of its entries.
 type portList struct {
 	entries []portEntry
-	all     bool // the call asks for more ports than it lists: entries have them, and the list is always written
-	// write puts texts, one for each entry, in the place of the list's items.
-	// An empty text leaves an entry out.
+	all     bool // the call publishes ports that it does not list: the entries include them, and the list is always written
+	// write replaces the list's items by texts, one for each entry. An empty
+	// text leaves an entry out.
 	write func(texts []string)
 }
 
 // portEntry publishes a port, or several ports that share one host address.
 type portEntry struct {
-	at     jsonedit.Value // in the list; absent if the list does not have the entry yet
-	text   string         // of an entry that the list does not have yet, as no decision changes it
+	at     jsonedit.Value // the list's item; absent if the entry is new
+	text   string         // of a new entry that no decision changes
 	claims []*claim
-	loose  bool // several ports of which the host's are chosen by the Engine
-	// on gives the text of the entry at a place for a host address. A host port
-	// that is not empty takes the place of the entry's own.
+	loose  bool // several ports, whose host ports the Engine chooses
+	// on returns the item's text with a host address. A host port that is not
+	// empty replaces the item's own.
 	on func(at jsonedit.Value, ip, hostPort string) string
 }

@@ -11,8 +11,8 @@ func containerCreate(c *reading) {
 	labels := body.Field("Labels")
 	c.about(c.query("name"), body.Field("Image").Text(), labels)
 
-	// Engines before 27 read the fields of HostConfig beside it, if it is
-	// missing. VolumeDriver they read there in any case.
+	// If HostConfig is missing, Engines before 27 read its fields from the body
+	// itself. VolumeDriver they read there in any case.
 	host := body.Field("HostConfig")
 	if host.Absent() {
 		host = body
@@ -24,7 +24,7 @@ func containerCreate(c *reading) {
 	if host.Field("PublishAllPorts").Flag() {
 		c.publishAll(host, body.Field("ExposedPorts"), c.imagePorts(c.container.Image))
 	}
-	c.unpublished(c.portlessMode(host.Field("NetworkMode").Text(), networks))
+	c.markUnpublished(c.portlessMode(host.Field("NetworkMode").Text(), networks))
 	c.desktopLabels(labels)
 
 	c.networkMode(host.Field("NetworkMode"))
@@ -41,8 +41,8 @@ func containerCreate(c *reading) {
 }
 
 func containerStart(c *reading) {
-	// Engines before 26 take a HostConfig in the body for calls below API
-	// 1.24, in place of the container's own. Up to 7 bytes they pass over.
+	// Below API 1.24, Engines before 26 replace the container's HostConfig by the
+	// body's. They ignore a body of up to 7 bytes.
 	if len(c.text) > 7 {
 		body := c.body()
 		host := body.Field("HostConfig")
@@ -73,8 +73,8 @@ func containerAttach(c *reading) {
 	c.target(kinds{fresh: true})
 }
 
-// containerEnter is for calls that reach into a container that exists. They
-// open no port, but get what it has: mounts, networks, privileges.
+// containerEnter reads calls that reach into a container that exists. They open no
+// port, but get its mounts, networks and privileges.
 func containerEnter(c *reading) {
 	c.target(kinds{})
 }
@@ -101,15 +101,15 @@ func containerCheckpoint(c *reading) {
 	c.claim(policy.Privilege{Name: "checkpoint", Value: dir.Text()}, dir)
 }
 
-// containerCheckpointDelete claims the folder of the host that a checkpoint is
-// removed from.
+// containerCheckpointDelete claims the host's folder from which a checkpoint is
+// removed.
 func containerCheckpointDelete(c *reading) {
 	c.container.Name = c.vars["name"]
 	c.parameter(policy.Privilege{Name: "checkpoint", Value: path.Join(c.query("dir"), c.vars["checkpoint"])}, "dir")
 }
 
-// containerCommit claims nothing: the Engine makes an image of a container,
-// and no container of it.
+// containerCommit claims nothing: the Engine creates an image of a container, but
+// does not run it.
 func containerCommit(c *reading) {
 	c.container.Name = c.query("container")
 }

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	"net/netip"
-	"net/url"
 	"path"
 	"reflect"
 	"slices"
@@ -51,49 +49,6 @@ func parsePolicy(t testing.TB, src string) *policy.Policy {
 		t.Fatal(err)
 	}
 	return p
-}
-
-// hostile is a world in which every name leads to something that is claimed: an
-// old Engine, networks on the LAN, interfaces that exist.
-type hostile struct{ world }
-
-func (*hostile) Engine(path string) (Answer, error) {
-	kind, name, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	name, _ = url.PathUnescape(strings.TrimSuffix(name, "/json"))
-	var found any
-	switch kind {
-	case "version":
-		found = map[string]string{"ApiVersion": "1.41", "Version": "20.10.24"}
-	case "networks":
-		found = map[string]any{"Id": "1d", "Name": name, "Driver": "macvlan",
-			"Options": map[string]string{"com.docker.network.bridge.gateway_mode_ipv4": "routed"}}
-	case "containers":
-		found = map[string]any{"Id": "1d", "Name": "/" + name, "State": map[string]bool{"Running": true},
-			"HostConfig":      map[string]any{"PortBindings": map[string]any{"80/tcp": []any{map[string]string{"HostPort": "80"}}}},
-			"NetworkSettings": map[string]any{"Networks": map[string]any{"lan": map[string]string{"NetworkID": "2d"}}}}
-	case "volumes":
-		found = map[string]any{"Name": name, "Driver": "local", "Options": map[string]string{"o": "bind", "device": "/of/" + name}}
-	default:
-		return Answer{Status: http.StatusNotFound}, nil
-	}
-	body, err := json.Marshal(found)
-	if err != nil {
-		panic(err)
-	}
-	return Answer{Status: http.StatusOK, Body: whole(path, string(body))}, nil
-}
-
-func (*hostile) HasInterface(string) (bool, error) { return true, nil }
-
-func (*hostile) HasForeignPorts(string) (bool, error) { return true, nil }
-
-func (*hostile) FreePort(string, []netip.Addr, int, int, func(int) bool) (int, error) {
-	return 40000, nil
-}
-
-func applyHostile(t testing.TB, p *policy.Policy, method, target string, body []byte) (Result, error) {
-	t.Helper()
-	return Apply(p, testCall(t, method, target, body), &hostile{})
 }
 
 // claimed are the claims of a result, for the oracles to look in.
@@ -313,125 +268,6 @@ func missingOfMount(kind, source, driver string, options map[string]string, all 
 		return "the volume " + source
 	case kind == "volume":
 		return missingOfVolume(driver, options, false, all)
-	}
-	return ""
-}
-
-func missingOfService(decoded any, all claimed) string {
-	type port struct {
-		target uint32
-		proto  string
-	}
-	var ports []port
-	var networks, capabilities, profiles []string
-	problem := ""
-	plugin := false
-	switch s := decoded.(type) {
-	case *dockerswarm.ServiceSpec:
-		if s.EndpointSpec != nil {
-			for _, p := range s.EndpointSpec.Ports {
-				ports = append(ports, port{p.TargetPort, string(p.Protocol)})
-			}
-		}
-		//lint:ignore SA1019 Engines before 29 read it
-		for _, n := range append(s.TaskTemplate.Networks, s.Networks...) {
-			networks = append(networks, n.Target)
-		}
-		plugin = s.TaskTemplate.PluginSpec != nil
-		if c := s.TaskTemplate.ContainerSpec; c != nil {
-			capabilities = c.CapabilityAdd
-			for _, m := range c.Mounts {
-				driver, options := "", map[string]string(nil)
-				if m.VolumeOptions != nil && m.VolumeOptions.DriverConfig != nil {
-					driver, options = m.VolumeOptions.DriverConfig.Name, m.VolumeOptions.DriverConfig.Options
-				}
-				if missing := missingOfMount(string(m.Type), m.Source, driver, options, all); missing != "" {
-					problem = missing
-				}
-			}
-			if p := c.Privileges; p != nil && p.Seccomp != nil {
-				profiles = append(profiles, "seccomp="+string(p.Seccomp.Mode))
-			}
-			if p := c.Privileges; p != nil && p.AppArmor != nil {
-				profiles = append(profiles, "apparmor="+string(p.AppArmor.Mode))
-			}
-		}
-	case *mobyswarm.ServiceSpec:
-		if s.EndpointSpec != nil {
-			for _, p := range s.EndpointSpec.Ports {
-				ports = append(ports, port{p.TargetPort, string(p.Protocol)})
-			}
-		}
-		for _, n := range s.TaskTemplate.Networks {
-			networks = append(networks, n.Target)
-		}
-		plugin = s.TaskTemplate.PluginSpec != nil
-		if c := s.TaskTemplate.ContainerSpec; c != nil {
-			capabilities = c.CapabilityAdd
-			for _, m := range c.Mounts {
-				driver, options := "", map[string]string(nil)
-				if m.VolumeOptions != nil && m.VolumeOptions.DriverConfig != nil {
-					driver, options = m.VolumeOptions.DriverConfig.Name, m.VolumeOptions.DriverConfig.Options
-				}
-				if missing := missingOfMount(string(m.Type), m.Source, driver, options, all); missing != "" {
-					problem = missing
-				}
-			}
-		}
-	}
-	if problem != "" {
-		return problem
-	}
-	for _, p := range ports {
-		protocol := strings.ToLower(p.proto)
-		if protocol == "" {
-			protocol = "tcp"
-		}
-		if !has(all, func(c policy.Port) bool {
-			return c.Container == int(p.target) && c.Protocol == protocol && !c.Bindable
-		}) {
-			return "a port"
-		}
-	}
-	for _, n := range networks {
-		switch {
-		case n == "host" && !all.network("host"):
-			return "the host's network"
-		case !slices.Contains([]string{"", "host", "default", "bridge", "none"}, n) && !all.network("macvlan"):
-			return "the network " + n
-		}
-	}
-	for _, c := range capabilities {
-		name := strings.TrimPrefix(strings.ToUpper(c), "CAP_")
-		if name != "" && !slices.Contains(ordinary, name) && !all.privilege("cap", name) {
-			return "the capability " + c
-		}
-	}
-	for _, p := range profiles {
-		if !strings.HasSuffix(p, "=") && !strings.HasSuffix(p, "=default") && !all.privilege("security_opt", p) {
-			return p
-		}
-	}
-	if plugin && !has(all, func(p policy.Privilege) bool { return p.Name == "plugin" }) {
-		return "the plugin"
-	}
-	return ""
-}
-
-func missingOfSwarm(decoded any, all claimed) string {
-	listen := reflect.ValueOf(decoded).Elem().FieldByName("ListenAddr").String()
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return ""
-	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil {
-		return ""
-	}
-	if !has(all, func(p policy.Port) bool {
-		return p.Host == port && (p.IP == "" || p.IP == ip.Unmap().String()) && p.Bindable
-	}) {
-		return "the address " + listen
 	}
 	return ""
 }

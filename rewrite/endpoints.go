@@ -9,18 +9,18 @@ type Endpoint struct {
 	Traits Traits
 }
 
-// Traits tell how an endpoint's bytes have to be moved.
+// Traits say how an endpoint's bytes are moved.
 type Traits uint8
 
 const (
-	Streams  Traits = 1 << iota // the request's body is not read: it can be endless
-	Upgrades                    // the connection may become a raw stream, by a 101
-	Hijacks                     // it may become one by a 200 too, as attach and exec start do without an Upgrade field
+	Streams  Traits = 1 << iota // the request's body is not read, because it can be endless
+	Upgrades                    // a 101 makes the connection a raw stream
+	Hijacks                     // a 200 does so, too, as for attach and exec start without an Upgrade header
 	Warns                       // the answer has a place for warnings
 )
 
-// Endpoints is every route whose calls are read. Of two rows that match, the
-// first is taken.
+// Endpoints are the routes that safesock intercepts. The first row that matches a
+// call counts.
 var Endpoints = []Endpoint{
 	{"POST", "/containers/create", "container.create", containerCreate, Warns},
 	{"POST", "/containers/{name:.*}/start", "container.start", containerStart, 0},
@@ -32,7 +32,7 @@ var Endpoints = []Endpoint{
 	{"GET", "/containers/{name:.*}/archive", "container.archive", containerEnter, 0},
 	{"PUT", "/containers/{name:.*}/archive", "container.archive", containerEnter, Streams},
 	{"POST", "/containers/{name:.*}/checkpoints", "container.checkpoint", containerCheckpoint, 0},
-	{"POST", "/exec/{id:.*}/start", "exec.start", nil, Streams | Upgrades | Hijacks}, // what it runs was read when the exec was created
+	{"POST", "/exec/{id:.*}/start", "exec.start", nil, Streams | Upgrades | Hijacks}, // its command was read when the exec was created
 	{"POST", "/containers/{name:.*}/copy", "container.copy", containerEnter, 0},      // gone with API 1.24
 	{"DELETE", "/containers/{name}/checkpoints/{checkpoint}", "container.checkpoint", containerCheckpointDelete, 0},
 	{"POST", "/commit", "container.commit", containerCommit, 0},
@@ -45,7 +45,7 @@ var Endpoints = []Endpoint{
 
 	{"POST", "/build", "image.build", build, Streams},
 	{"POST", "/images/create", "image.create", imageCreate, Streams},
-	{"POST", "/session", "session", nil, Streams | Upgrades}, // the Engine calls back: it gets files, secrets and keys from the client
+	{"POST", "/session", "session", nil, Streams | Upgrades}, // the Engine calls back, for files, secrets and keys of the client
 	{"POST", "/grpc", "grpc", grants("buildkit", "grpc"), Streams | Upgrades},
 
 	{"POST", "/plugins/pull", "plugin.pull", pluginPull, 0},
@@ -58,9 +58,9 @@ var Endpoints = []Endpoint{
 	{"POST", "/swarm/join", "swarm.join", swarmJoin, 0},
 	{"POST", "/swarm/update", "swarm.update", grants("swarm", "update"), 0},
 	{"POST", "/swarm/unlock", "swarm.unlock", grants("swarm", "unlock"), 0},
-	{"GET", "/swarm", "swarm.inspect", grants("swarm", "join tokens"), 0}, // who has one can join as a manager
+	{"GET", "/swarm", "swarm.inspect", grants("swarm", "join tokens"), 0}, // whoever has a join token can join as a manager
 	{"GET", "/swarm/unlockkey", "swarm.unlockkey", grants("swarm", "unlock key"), 0},
-	{"POST", "/nodes/{id}/update", "node.update", grants("swarm", "node"), 0}, // can make a manager of it
+	{"POST", "/nodes/{id}/update", "node.update", grants("swarm", "node"), 0}, // can make the node a manager
 	{"POST", "/services/create", "service.create", serviceCreate, Warns},
 	{"POST", "/services/{id}/update", "service.update", serviceUpdate, Warns},
 	{"POST", "/secrets/create", "secret.create", secretCreate, 0},
@@ -112,7 +112,7 @@ var Endpoints = []Endpoint{
 	{"POST", `/{service:(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*}/{method:\w+}`, "grpc.call", grpcCall, Streams},
 }
 
-// endpoint is the first row of Endpoints with a name.
+// endpoint returns the first row of Endpoints with a name.
 func endpoint(name string) *Endpoint {
 	for i := range Endpoints {
 		if Endpoints[i].Name == name {

@@ -7,11 +7,10 @@ import (
 	"strings"
 )
 
-// RouteHTTP2 is Route for a request that came over HTTP/2. Engines since 29
-// hand what has a gRPC content type to their gRPC services, whatever its
-// method and path (moby: httpHandler); it is a call of one of those. Others
-// speak HTTP/2 too and route by the path, so that a request which they would
-// take for another endpoint is refused, with a *Refusal.
+// RouteHTTP2 does what Route does, for a request over HTTP/2. Engines since 29
+// hand every request with a gRPC content type to their gRPC services, whatever
+// its method and path (moby: httpHandler). Other Engines route by the path: a
+// gRPC request whose path is another endpoint is refused, with a *Refusal.
 func RouteHTTP2(method string, target *url.URL, header http.Header) (Match, error) {
 	m, err := Route(method, target)
 	switch {
@@ -31,7 +30,7 @@ func RouteHTTP2(method string, target *url.URL, header http.Header) (Match, erro
 	return m, nil
 }
 
-// IsGRPC tells whether the header of an HTTP/2 request makes it gRPC.
+// IsGRPC reports whether an HTTP/2 request with this header is gRPC.
 func IsGRPC(header http.Header) bool {
 	return strings.HasPrefix(header.Get("Content-Type"), "application/grpc")
 }

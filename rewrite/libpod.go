@@ -9,18 +9,19 @@ import (
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
-// Podman's own API. Its bodies have other names for what Docker's ask for
-// (podman: pkg/specgen); what they name is looked up through its Docker API.
+// Podman's own API. Its bodies ask for the same things as Docker's, with other
+// names (podman: pkg/specgen). Objects that they name are looked up through
+// Podman's Docker API.
 
-// libpodSpec reads what containers and pods are made of.
+// libpodSpec reads the specification of a new container or pod.
 func libpodSpec(c *reading) {
 	spec := c.body()
 	c.about(spec.Field("name").Text(), spec.Field("image").Text(), spec.Field("labels"))
 
 	c.libpodPorts(spec)
-	// With these Podman forgets the ports of a container, and refuses a pod.
+	// With these modes, Podman drops the ports of a container, and refuses a pod.
 	if mode := spec.Field("netns").Field("nsmode").Text(); mode == "host" || mode == "none" || mode == "container" {
-		c.unpublished(mode)
+		c.markUnpublished(mode)
 	}
 	c.libpodNetworks(spec)
 
@@ -111,15 +112,16 @@ func (c *reading) libpodNetworks(spec jsonedit.Value) {
 	}
 }
 
-// libpodMount claims a mount that is handed to the runtime.
+// libpodMount claims a mount that Podman passes to the runtime.
 func (c *reading) libpodMount(m jsonedit.Value) {
-	bound := c.runtimeMount(m.Field("type").Text(), m.Field("source").Text(), m.Field("options").Texts(), m.Field("destination").Text(), false, m)
-	if bound != nil {
-		bound.edit = func(policy.Decision) string { return c.SetInside(m, "source", jsonedit.Quote(c.listen)) }
+	deviceClaim := c.runtimeMount(m.Field("type").Text(), m.Field("source").Text(), m.Field("options").Texts(), m.Field("destination").Text(), false, m)
+	if deviceClaim != nil {
+		deviceClaim.edit = func(policy.Decision) string { return c.SetInside(m, "source", jsonedit.Quote(c.listen)) }
 	}
 }
 
-// libpodPrivileges claims what reaches past the container.
+// libpodPrivileges claims what a specification asks for beyond an ordinary
+// container.
 func (c *reading) libpodPrivileges(spec jsonedit.Value) {
 	if privileged := spec.Field("privileged"); privileged.Flag() {
 		c.claim(policy.Privilege{Name: "privileged"}, privileged)
@@ -143,7 +145,7 @@ func (c *reading) libpodPrivileges(spec jsonedit.Value) {
 		}
 		c.claim(policy.Privilege{Name: ns.name, Value: strings.TrimSuffix(mode+":"+at.Field("value").Text(), ":")}, at)
 	}
-	// What asks for something if it holds anything.
+	// Fields that are claims unless they are empty.
 	for _, p := range []struct {
 		field, name string
 		harmless    []string
@@ -182,7 +184,7 @@ func (c *reading) libpodPrivileges(spec jsonedit.Value) {
 	c.anything("libpod", spec.Field("log_configuration").Field("path"), nil)
 	c.anything("device", spec.Field("resource_limits").Field("devices"), nil)
 	for key, m := range spec.Field("annotations").Members() {
-		// What the podman command notes for itself.
+		// The podman command adds these itself.
 		if !strings.HasPrefix(key, "io.podman.") && key != "io.kubernetes.cri-o.TTY" {
 			c.claim(policy.Privilege{Name: "annotation", Value: key}, m)
 		}
@@ -190,8 +192,8 @@ func (c *reading) libpodPrivileges(spec jsonedit.Value) {
 	c.runtime(spec.Field("oci_runtime"))
 }
 
-// libpodPodStart reads a pod that exists, with all its containers, and what
-// starts with these.
+// libpodPodStart reads a pod that exists, with all its containers and their
+// dependencies.
 func libpodPodStart(c *reading) {
 	pod := c.must(aPod, c.vars["name"])
 	if pod.Absent() {
@@ -236,7 +238,7 @@ func libpodSecretCreate(c *reading) {
 	}
 }
 
-// libpodVolume claims what a volume that exists stands for.
+// libpodVolume claims the host's path of a volume that exists.
 func libpodVolume(c *reading) {
 	c.volume(c.vars["name"], "", false, jsonedit.Value{})
 }
@@ -248,8 +250,7 @@ func libpodImport(c *reading) {
 	}
 }
 
-// libpodPath is a reader of calls that name a file or folder of the host in a
-// parameter of the query.
+// libpodPath returns a reader that claims the host's path in a query parameter.
 func libpodPath(parameter string) reader {
 	return func(c *reading) {
 		if source := c.query(parameter); source != "" {
@@ -259,9 +260,9 @@ func libpodPath(parameter string) reader {
 	}
 }
 
-// opaque is a reader of calls that can ask for anything, in forms that are not
-// read: Kubernetes' YAML, checkpoints, systemd's units. They claim one of each
-// kind, so that each kind's rules are asked.
+// opaque returns a reader for calls that can ask for anything, in formats that are
+// not read: Kubernetes YAML, checkpoints, systemd units. It makes a claim of each
+// kind, so that the rules of each kind decide.
 func opaque(name string) reader {
 	return func(c *reading) {
 		c.claim(policy.Privilege{Name: "libpod", Value: name}, jsonedit.Value{})

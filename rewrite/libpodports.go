@@ -12,24 +12,24 @@ import (
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
-// maxRange is how many ports one mapping may have.
+// maxRange is the largest number of ports in one mapping.
 const maxRange = 4096
 
 // libpodPorts claims the port mappings of a container or pod, and the ports that
-// publish_image_ports publishes. These get mappings of their own, and the flag
-// is cleared.
+// publish_image_ports publishes. The latter get explicit mappings, and the flag is
+// cleared.
 func (c *reading) libpodPorts(spec jsonedit.Value) {
 	mappings, flag := spec.Member("portmappings"), spec.Field("publish_image_ports")
 	l := &portList{all: flag.Flag()}
 	has := map[policy.Port]bool{}
 	for m := range mappings.Items() {
 		e := portEntry{at: m}
-		if !m.OrAbsent().Absent() { // Podman refuses one that is null
+		if !m.OrAbsent().Absent() { // Podman refuses null
 			e = c.libpodMapping(m, has)
 		}
 		l.entries = append(l.entries, e)
 	}
-	named := len(l.entries)
+	listed := len(l.entries)
 	if l.all {
 		for _, port := range c.libpodExposed(spec, has) {
 			l.entries = append(l.entries, portEntry{
@@ -49,7 +49,7 @@ func (c *reading) libpodPorts(spec jsonedit.Value) {
 			c.note(flag, "false")
 			c.Replace(flag, "false")
 		}
-		all := mappings.WithItems(texts[:named], texts[named:]...)
+		all := mappings.WithItems(texts[:listed], texts[listed:]...)
 		switch {
 		case !mappings.OrAbsent().Absent():
 			c.Replace(mappings, all)
@@ -60,12 +60,11 @@ func (c *reading) libpodPorts(spec jsonedit.Value) {
 	c.publish(l)
 }
 
-// libpodMapping claims the ports of one mapping: a range of ports, each in
-// several protocols, as in "tcp,udp". It has one address. The ports are added
-// to has.
+// libpodMapping claims the ports of one mapping: a range of ports on one address,
+// for one or more protocols, as in "tcp,udp". It adds the ports to has.
 func (c *reading) libpodMapping(m jsonedit.Value, has map[policy.Port]bool) portEntry {
 	first, count := m.Field("host_port").Number(), max(m.Field("range").Number(), 1)
-	e := portEntry{at: m, loose: first == 0 && count > 1, on: boundMapping}
+	e := portEntry{at: m, loose: first == 0 && count > 1, on: movedMapping}
 	if count > maxRange {
 		c.refuse(http.StatusBadRequest, "%s/range: more than %d ports", m.Pointer(), maxRange)
 		return e
@@ -84,18 +83,18 @@ func (c *reading) libpodMapping(m jsonedit.Value, has map[policy.Port]bool) port
 	return e
 }
 
-// boundMapping is the text of a mapping with another address.
-func boundMapping(m jsonedit.Value, ip, hostPort string) string {
+// movedMapping is the text of a mapping with another address.
+func movedMapping(m jsonedit.Value, ip, hostPort string) string {
 	var inside jsonedit.Edits
 	inside.Set(m, "host_ip", jsonedit.Quote(ip))
 	if hostPort != "" {
 		inside.Set(m, "host_port", hostPort)
 	}
-	return inside.Made(m)
+	return inside.Inside(m)
 }
 
-// libpodExposed are the ports that the image and the call expose and that no
-// mapping has.
+// libpodExposed are the ports that the image or the call exposes, except those
+// in has.
 func (c *reading) libpodExposed(spec jsonedit.Value, has map[policy.Port]bool) (ports []policy.Port) {
 	add := func(key string) {
 		if port := portOf(key); !has[port] && port.Container != 0 {

@@ -12,16 +12,15 @@ import (
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
-// Lookup is a kind of object that calls have to know of, and where the Engine
-// has it.
+// Lookup is how the Engine is asked for an object of one kind.
 type Lookup struct {
 	Kind   string
 	Path   string   // {name} is the object's name
-	Fields []string // that every answer has. One without them could hide anything, and is refused
-	None   []int    // the statuses that say that there is none
+	Fields []string // every answer has these; an answer without them is refused
+	None   []int    // statuses that mean that there is no such object
 }
 
-// lookup is the place of a Lookup in the table.
+// lookup is an index of Lookups.
 type lookup int
 
 const (
@@ -36,16 +35,16 @@ const (
 	engineInfo
 )
 
-// Lookups are all that the Engine is asked. Podman serves its own API below a
-// version only: 4.0.0 is the oldest that it takes. Docker has no such routes,
-// and answers 404.
+// Lookups are all questions to the Engine. Podman serves its own API only under a
+// version, of which 4.0.0 is the oldest. Docker has no such routes, and answers
+// 404.
 var Lookups = [...]Lookup{
 	aContainer:       {"container", "/containers/{name}/json", []string{"Id", "Name", "State", "Config", "HostConfig", "Mounts", "NetworkSettings"}, notFound},
 	aNetwork:         {"network", "/networks/{name}", []string{"Id", "Name", "Driver"}, notFound},
 	aVolume:          {"volume", "/volumes/{name}", []string{"Name", "Driver"}, notFound},
-	anImage:          {"image", "/images/{name}/json", []string{"Id"}, []int{http.StatusNotFound, http.StatusBadRequest}}, // 400 for a platform that is none
+	anImage:          {"image", "/images/{name}/json", []string{"Id"}, []int{http.StatusNotFound, http.StatusBadRequest}}, // 400 for a malformed platform
 	aService:         {"service", "/services/{name}", []string{"ID", "Spec"}, notFound},
-	aPod:             {"pod", "/v4.0.0/libpod/pods/{name}/json", []string{"Id", "Name", "NumContainers"}, notFound}, // one without containers has no Containers
+	aPod:             {"pod", "/v4.0.0/libpod/pods/{name}/json", []string{"Id", "Name", "NumContainers"}, notFound}, // a pod without containers has no field Containers
 	aPodmanContainer: {"Podman container", "/v4.0.0/libpod/containers/{name}/json", []string{"Id", "Mounts", "Dependencies"}, notFound},
 	engineVersion:    {"version", "/version", []string{"Version", "ApiVersion", "Components"}, nil},
 	engineInfo:       {"info", "/info", []string{"DefaultRuntime"}, nil},
@@ -53,17 +52,17 @@ var Lookups = [...]Lookup{
 
 var notFound = []int{http.StatusNotFound}
 
-// Target is what is asked about an object of this name.
+// Target is the request target that asks for an object by name.
 func (l Lookup) Target(name string) string {
 	name = url.PathEscape(name)
-	if l.Kind == "image" { // a slash in its name is one of the path for Podman
+	if l.Kind == "image" { // for Podman, a slash in the name is a slash of the path
 		name = strings.ReplaceAll(name, "%2F", "/")
 	}
 	return strings.Replace(l.Path, "{name}", name, 1)
 }
 
 // Platform is the query that asks for an image of a platform, as in
-// "linux/arm64/v8", "" for any.
+// "linux/arm64/v8". It is "" if the platform is "".
 func Platform(platform string) string {
 	if platform == "" {
 		return ""
@@ -75,8 +74,8 @@ func Platform(platform string) string {
 	return "?platform=" + url.QueryEscape("{"+strings.Join(fields, ",")+"}")
 }
 
-// lacks is the first field that must be in an answer and is not, "" if it has
-// them all.
+// lacks is the first field that an answer must have and has not, "" if it has
+// all.
 func (l Lookup) lacks(object jsonedit.Value) string {
 	for _, name := range l.Fields {
 		if field := object.Field(name); field.Absent() || field.Raw() == `""` {
@@ -86,7 +85,7 @@ func (l Lookup) lacks(object jsonedit.Value) string {
 	return ""
 }
 
-// get is what the Engine answers, nil if the call is refused.
+// get is the Engine's answer to GET path, nil if the call is refused.
 func (c *reading) get(path string) (a *remembered) {
 	if c.refusal == nil {
 		a, c.refusal = c.world.get(path)
@@ -94,8 +93,8 @@ func (c *reading) get(path string) (a *remembered) {
 	return a
 }
 
-// engine is an object of the Engine, absent if there is none. More is what its
-// target has behind the name.
+// engine is an object of the Engine, absent if there is no such object. More is
+// appended to the request target.
 func (c *reading) engine(what lookup, name string, more ...string) jsonedit.Value {
 	l := Lookups[what]
 	target := l.Target(name) + strings.Join(more, "")
@@ -108,42 +107,40 @@ func (c *reading) engine(what lookup, name string, more ...string) jsonedit.Valu
 		return jsonedit.Value{}
 	}
 	title := "the Engine's answer to GET " + target
-	if a.text == nil {
+	if a.tree == nil {
 		var err error
-		if a.text, err = jsonedit.Parse(string(a.Body)); err != nil {
+		if a.tree, err = jsonedit.Parse(string(a.Body)); err != nil {
 			c.refuse(http.StatusBadGateway, "%s: %v", title, err)
 			return jsonedit.Value{}
 		}
 	}
-	object := c.document(title, a.text, http.StatusBadGateway, '{', "an object")
+	object := c.document(title, a.tree, http.StatusBadGateway).Object()
 	if field := l.lacks(object); field != "" {
 		c.refuse(http.StatusBadGateway, "%s lacks %s", title, field)
 		return jsonedit.Value{}
 	}
-	// What was found by a name is known by its id, too.
+	// An object that was found by its name need not be asked for by its id.
 	if id := object.Field("Id").Text(); id != "" && id != name && len(more) == 0 {
 		c.world.engine[l.Target(id)] = a
 	}
 	return object
 }
 
-// must is engine for an object without which the call cannot go on. The call
-// is refused in the Engine's own words if there is none. It is not left to the
-// Engine to refuse: by the time that it looks, another object may have got
-// that name.
+// must does what engine does, but refuses the call if there is no such object, in
+// the Engine's own words. If the call were forwarded for the Engine to refuse,
+// another object could have the name by then.
 func (c *reading) must(what lookup, name string) jsonedit.Value {
 	l := Lookups[what]
 	object := c.engine(what, name)
 	if a := c.get(l.Target(name)); a != nil && object.Absent() {
 		said := struct{ Message string }{}
-		_ = json.Unmarshal(a.Body, &said) // what is no JSON says nothing better
+		_ = json.Unmarshal(a.Body, &said) // a body that is not JSON has no message
 		c.refusal = &Refusal{http.StatusNotFound, cmp.Or(said.Message, fmt.Sprintf("No such %s: %s", l.Kind, name))}
 	}
 	return object
 }
 
-// host is whether something holds for an interface of the host, which the call
-// names.
+// host asks the host a question about the interface that a value names.
 func (c *reading) host(holds func(name string) (bool, error), at jsonedit.Value) bool {
 	if c.refusal != nil {
 		return false
@@ -158,7 +155,7 @@ func (c *reading) host(holds func(name string) (bool, error), at jsonedit.Value)
 	return yes
 }
 
-// resolved is a path of the host without symbolic links, "" if the call is
+// resolved is a path of the host with symbolic links followed, "" if the call is
 // refused.
 func (c *reading) resolved(path string) (resolved string) {
 	if c.refusal == nil {
@@ -167,8 +164,8 @@ func (c *reading) resolved(path string) (resolved string) {
 	return resolved
 }
 
-// podmans is a container in the form of Podman's own API, which tells more of it
-// than Docker's. It is absent if the Engine is Docker.
+// podmans is a container as Podman's own API describes it, with more than Docker's
+// API. It is absent if the Engine is Docker.
 func (c *reading) podmans(x jsonedit.Value) jsonedit.Value {
 	id := x.Field("Id").Text()
 	if a := c.get(Lookups[aContainer].Target(id)); a == nil || a.Docker {
@@ -177,19 +174,21 @@ func (c *reading) podmans(x jsonedit.Value) jsonedit.Value {
 	return c.engine(aPodmanContainer, id)
 }
 
-// nameOf is a container's name. The Engine writes a slash before it.
+// nameOf is a container's name, without the slash that the Engine puts first.
 func nameOf(x jsonedit.Value) string { return strings.TrimPrefix(x.Field("Name").Text(), "/") }
 
-// inspect is a container as the Engine holds it, absent if there is none.
+// inspect is a container as the Engine describes it, absent if there is no such
+// container.
 func (c *reading) inspect(name string) jsonedit.Value { return c.engine(aContainer, name) }
 
-// mustInspect is inspect for a container without which the call is refused.
+// mustInspect does what inspect does, but refuses the call if there is no such
+// container.
 func (c *reading) mustInspect(name string) jsonedit.Value { return c.must(aContainer, name) }
 
-// podmanEngine is what Podman calls itself in the Components of its version.
+// podmanEngine is the name of Podman in the Components of its version.
 const podmanEngine = "Podman Engine"
 
-// podman tells whether the Engine is Podman.
+// podman reports whether the Engine is Podman.
 func (c *reading) podman() bool {
 	for part := range c.engine(engineVersion, "").Field("Components").Items() {
 		if part.Field("Name").Text() == podmanEngine {

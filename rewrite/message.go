@@ -8,8 +8,8 @@ import (
 	"github.com/safesock/safesock/policy"
 )
 
-// Warning is what a person should be told of an outcome, "" if nothing. The
-// docker command prints it behind "WARNING: ".
+// Warning is what the user is told about an outcome, "" if nothing. The docker
+// command prints it after "WARNING: ".
 func (o Outcome) Warning() string {
 	d := o.Decision
 	switch d.Action {
@@ -31,14 +31,14 @@ func (o Outcome) Warning() string {
 		if !ok || o.Before == o.After && !o.pending() {
 			return ""
 		}
-		return fmt.Sprintf("safesock: %s %s published on %s", p.Subject(), o.would("is"), o.bound(p))
-	default: // seen in observe mode only
+		return fmt.Sprintf("safesock: %s %s published on %s", p.Subject(), o.would("is"), o.boundTo(p))
+	default: // in observe mode only
 		return "safesock: " + o.Claim.Subject() + " would be refused" + because(d, "")
 	}
 }
 
-// bound is where a port is bound to, and why.
-func (o Outcome) bound(p policy.Port) string {
+// boundTo says where a port is published, and why.
+func (o Outcome) boundTo(p policy.Port) string {
 	asked := p.Place()
 	p.Host = cmp.Or(o.HostPort, p.Host)
 	var places []string
@@ -62,31 +62,31 @@ func (o Outcome) bound(p policy.Port) string {
 // publishedOnHost is what Docker itself says. Podman does not.
 const publishedOnHost = "Published ports are discarded when using host network mode"
 
-// unpublished tells why a port is not published, and what is kept of it for a
-// network that the container joins later.
-func (o Outcome) unpublished(mode string) string {
+// whyUnpublished says why a port is not published, and where a network that the
+// container joins later would publish it.
+func (o Outcome) whyUnpublished(mode string) string {
 	p := o.Claim.(policy.Port)
 	text := p.Subject() + " is not published: the container "
 	switch mode {
 	case "host":
 		return publishedOnHost
 	case "container":
-		return text + "uses the network of another one"
+		return text + "uses the network of another container"
 	}
 	text += "has no network"
 	switch d := o.Decision; {
 	case d.Action == policy.Deny:
-		return text + "; one that it joins later may not publish it" + because(d, "")
+		return text + "; a network that it joins later may not publish it" + because(d, "")
 	case o.Warning() == "":
 		return text
 	case d.Action == policy.Bind:
-		return text + "; one that it joins later would publish it on " + o.bound(p)
+		return text + "; a network that it joins later would publish it on " + o.boundTo(p)
 	default:
-		return text + "; one that it joins later would publish it on " + p.Place() + because(d, "")
+		return text + "; a network that it joins later would publish it on " + p.Place() + because(d, "")
 	}
 }
 
-// pending tells whether the outcome is only what would be done.
+// pending reports whether the change was not made, as in observe mode.
 func (o Outcome) pending() bool {
 	switch claim := o.Claim.(type) {
 	case policy.Port:
@@ -109,19 +109,20 @@ func (o Outcome) would(is string) string {
 	return is
 }
 
-// denial is the message of a claim that refuses its call, as in "GET /info".
+// denial is the message of a claim that refuses its call. The call is named by
+// method and path, as in "GET /info".
 func denial(cl *claim, call string) string {
-	of, advice, decision := cl.Claim.Subject(), "", cl.decision
+	subject, advice, decision := cl.Claim.Subject(), "", cl.decision
 	switch claim := cl.Claim.(type) {
 	case policy.Port:
-		if cl.named != "" {
-			advice = "name an address, as in -p " + cl.named + ":" + portFlag(claim)
+		if cl.advisedIP != "" {
+			advice = "name an address, as in -p " + cl.advisedIP + ":" + portFlag(claim)
 		}
 	case policy.API:
-		of = call
+		subject = call
 	}
-	if cl.held != "" {
-		advice = cl.held
+	if cl.advice != "" {
+		advice = cl.advice
 		if decision.Action == policy.Deny { // recreating it would not help
 			advice, _, _ = strings.Cut(advice, ";")
 		}
@@ -132,10 +133,10 @@ func denial(cl *claim, call string) string {
 	if advice == "" && decision.Reason == "" && decision.Rule != (policy.Rule{}) {
 		advice = "to allow it, put a rule before that one"
 	}
-	return "safesock: " + of + " may not " + cl.Claim.Infinitive() + because(decision, advice)
+	return "safesock: " + subject + " may not " + cl.Claim.Infinitive() + because(decision, advice)
 }
 
-// because names the rule, and adds what its author says, or else the advice.
+// because names the rule, and adds the message of the rule, or else the advice.
 func because(d policy.Decision, advice string) string {
 	text := ""
 	if d.Rule != (policy.Rule{}) || d.Reason == "" {
@@ -153,7 +154,7 @@ func because(d policy.Decision, advice string) string {
 	return text
 }
 
-// portFlag is what docker's -p and Compose's ports take behind the address.
+// portFlag is the part of docker's -p after the address.
 func portFlag(p policy.Port) string {
 	flag := fmt.Sprintf("%s:%d", p.Host, p.Container)
 	if p.Protocol != "tcp" {
@@ -162,7 +163,7 @@ func portFlag(p policy.Port) string {
 	return flag
 }
 
-// widen tells how to get a port published that was bound to fewer addresses.
+// widen says how to publish a port on more addresses than it was bound to.
 func (o Outcome) widen(p policy.Port) string {
 	if !o.Wider || p.Container == 0 {
 		return "to publish it wider, add a rule"

@@ -12,8 +12,8 @@ import (
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
-// sockets are where container engines and what they are made of listen. A
-// socket with one of their names is one wherever it lies.
+// sockets are where container engines and their parts listen. A socket with the
+// same name in another folder counts as an engine's, too.
 var sockets = []string{
 	"/run/docker.sock",
 	"/run/containerd/containerd.sock",
@@ -23,13 +23,13 @@ var sockets = []string{
 	"/run/crio/crio.sock",
 	"/run/buildkit/buildkitd.sock",
 	"/run/cri-dockerd.sock",
-	"/run/user/0/docker.sock", // with its folders it stands for every user's
+	"/run/user/0/docker.sock", // for the folders: other users' sockets are matched by name
 	"/proc/1/root/run/docker.sock",
 }
 
-// bind claims a path of the host. Engines clean it before the kernel follows
-// its symbolic links. safesock's own socket counts as the Engine's, which it
-// stands for, and is none that gives access to an engine.
+// bind claims a path of the host. Engines clean the path before the kernel follows
+// its symbolic links. safesock's own socket counts as Socket, like the socket that
+// it guards, but not as Engine: it gives no access past the policy.
 func (c *reading) bind(source, target string, readOnly bool, at jsonedit.Value) *claim {
 	m := policy.Mount{Source: source, Target: target, ReadOnly: readOnly}
 	if path.IsAbs(source) {
@@ -45,7 +45,8 @@ func (c *reading) bind(source, target string, readOnly bool, at jsonedit.Value) 
 	return c.claim(m, at)
 }
 
-// holdsSocket tells whether a path is an engine's socket, or holds one, or might.
+// holdsSocket reports whether a path is an engine's socket, or a folder that can
+// hold such a socket.
 func (c *reading) holdsSocket(source string) bool {
 	folder := strings.TrimSuffix(source, "/") + "/"
 	if strings.HasPrefix(c.upstream, folder) {
@@ -65,19 +66,20 @@ func (c *reading) holdsSocket(source string) bool {
 	return false
 }
 
-// behindProcess is what a process has open, or its root: it can be anything.
+// behindProcess matches what a process has open, or its root, which can be any
+// path.
 var behindProcess = regexp.MustCompile(`^/proc/(self|thread-self|[0-9]+)/`)
 
 // binds claims the host's paths in HostConfig.Binds, as in "/src:/dst:ro".
-// What does not begin with a slash is the name of a volume.
+// A text that does not begin with a slash names a volume.
 func (c *reading) binds(host jsonedit.Value) {
 	for item := range host.Field("Binds").Items() {
 		c.spec(item, item.Text(), true)
 	}
 }
 
-// volumeKeys claims the keys of Config.Volumes. The Engine takes them for
-// folders in the container, Podman for what Binds holds.
+// volumeKeys claims the keys of Config.Volumes. To Docker they are folders in the
+// container; Podman reads them like the texts in Binds.
 func (c *reading) volumeKeys(volumes jsonedit.Value) {
 	for key, m := range volumes.Members() {
 		if strings.Contains(key, ":") {
@@ -96,14 +98,14 @@ func (c *reading) spec(at jsonedit.Value, text string, editable bool) {
 	options := strings.Split(mode, ",")
 	readOnly := slices.Contains(options, "ro") || slices.Contains(options, "readonly")
 	c.keptFolders(options, target, at)
-	// Podman takes what begins with a dot for a path, too.
+	// For Podman, a text that begins with a dot is a path, too.
 	if !strings.HasPrefix(source, "/") && !strings.HasPrefix(source, ".") {
 		c.volume(source, target, readOnly, at)
 		return
 	}
 	cl := c.bind(source, target, readOnly, at)
 	if !editable {
-		cl.held = "name it in Binds"
+		cl.advice = "name it in Binds"
 		return
 	}
 	cl.edit = func(policy.Decision) string {
@@ -113,8 +115,8 @@ func (c *reading) spec(at jsonedit.Value, text string, editable bool) {
 	}
 }
 
-// keptFolders claims the folders in which Podman's overlay volumes keep what is
-// written. It knows the options by how they begin.
+// keptFolders claims the folders in which Podman's overlay volumes keep changes.
+// Podman recognizes the options by their prefix.
 func (c *reading) keptFolders(options []string, target string, at jsonedit.Value) {
 	for _, option := range options {
 		name, folder, _ := strings.Cut(option, "=")
@@ -124,8 +126,8 @@ func (c *reading) keptFolders(options []string, target string, at jsonedit.Value
 	}
 }
 
-// mounts claims the host's paths in HostConfig.Mounts, and in the services' of
-// the same type.
+// mounts claims the host's paths in HostConfig.Mounts. A service's mounts have the
+// same type.
 func (c *reading) mounts(list jsonedit.Value) {
 	for m := range list.Items() {
 		c.mountTexts(m)
@@ -148,8 +150,8 @@ func (c *reading) mounts(list jsonedit.Value) {
 	}
 }
 
-// mountTexts refuses texts of a mount that Podman takes apart: it makes the
-// mount an option of its command line, as in "type=bind,source=/a,target=/b".
+// mountTexts refuses texts that Podman would split. It turns the mount into a
+// command-line option like "type=bind,source=/a,target=/b".
 func (c *reading) mountTexts(m jsonedit.Value) {
 	for _, text := range []jsonedit.Value{
 		m.Field("Type"), m.Field("Source"), m.Field("Target"), m.Field("Consistency"),
@@ -161,9 +163,8 @@ func (c *reading) mountTexts(m jsonedit.Value) {
 	}
 }
 
-// volume claims the host's path that a volume stands for, by what the Engine
-// says about it. One that does not exist yet is made by the Engine, and holds
-// no such path.
+// volume claims the host's path that the Engine mounts for a volume. For a volume
+// that does not exist yet, the Engine makes a folder of its own.
 func (c *reading) volume(name, target string, readOnly bool, at jsonedit.Value) {
 	if name == "" {
 		return
@@ -174,7 +175,7 @@ func (c *reading) volume(name, target string, readOnly bool, at jsonedit.Value) 
 			cl.at = at
 		}
 		cl.edit = nil
-		cl.held = "it is the volume " + name + "; remove that and create it anew"
+		cl.advice = "it is the volume " + name + "; remove that and create it anew"
 	}
 }
 
@@ -191,9 +192,9 @@ func (c *reading) volumeOptions(driver, options jsonedit.Value, target string, r
 	if at.OrAbsent().Absent() {
 		at = options
 	}
-	claims, bound := c.mounted(kind, device.Text(), strings.Split(flags, ","), target, readOnly, at, options)
-	if bound != nil && at == device && inBody(device) {
-		bound.edit = func(policy.Decision) string {
+	claims, deviceClaim := c.mounted(kind, device.Text(), strings.Split(flags, ","), target, readOnly, at, options)
+	if deviceClaim != nil && at == device && inBody(device) {
+		deviceClaim.edit = func(policy.Decision) string {
 			c.Replace(device, jsonedit.Quote(c.listen))
 			return jsonedit.Quote(c.listen)
 		}
@@ -201,10 +202,11 @@ func (c *reading) volumeOptions(driver, options jsonedit.Value, target string, r
 	return claims
 }
 
-// mounted claims what mount(2) makes of a file system, its device and its
-// options, which are made by the values at and list. Of the claims, bound is the
-// device's, if that is a path of the host.
-func (c *reading) mounted(kind, device string, options []string, target string, readOnly bool, at, list jsonedit.Value) (claims []*claim, bound *claim) {
+// mounted claims what mount(2) mounts for a file system, its device and its
+// options. The values at and list make the claims of the device and of the
+// options. The deviceClaim is one of the claims, nil unless the device is a path
+// of the host.
+func (c *reading) mounted(kind, device string, options []string, target string, readOnly bool, at, list jsonedit.Value) (claims []*claim, deviceClaim *claim) {
 	readOnly = readOnly || slices.Contains(options, "ro")
 	for _, option := range options {
 		name, folders, _ := strings.Cut(option, "=")
@@ -218,33 +220,33 @@ func (c *reading) mounted(kind, device string, options []string, target string, 
 		}
 	}
 	binds := bindOption(options)
-	source := cmp.Or(device, kind) // Podman takes the type of one without a device for that, too
+	source := cmp.Or(device, kind) // without a device, Podman takes the type for it
 	remote := strings.HasPrefix(kind, "nfs") || kind == "cifs" || strings.HasPrefix(kind, "smb")
 	if source == "" || !binds && (kind == "tmpfs" || kind == "overlay" && len(claims) > 0) {
 		return claims, nil
 	}
-	if !binds && !remote && kind != "none" && kind != "overlay" { // a block device, the kernel's own, or what a helper of mount(8) makes of it
+	if !binds && !remote && kind != "none" && kind != "overlay" { // a block device, a file system of the kernel's own, or of a helper of mount(8)
 		claims = append(claims, c.claim(policy.Privilege{Name: "device", Value: strings.TrimSpace(kind + " " + device)}, at))
 	}
 	if !binds && (remote || !strings.HasPrefix(source, "/")) {
 		return append(claims, c.claim(policy.Mount{Source: source, Target: target, ReadOnly: readOnly}, at)), nil
 	}
-	bound = c.bind(source, target, readOnly, at)
-	return append(claims, bound), bound
+	deviceClaim = c.bind(source, target, readOnly, at)
+	return append(claims, deviceClaim), deviceClaim
 }
 
 func bindOption(options []string) bool {
 	return slices.Contains(options, "bind") || slices.Contains(options, "rbind")
 }
 
-// ownFileSystems are those that runtimes make anew for a container. Its /proc
-// and /sys are not among them: where they are mounted by a call, no path of them
-// is masked or read-only.
+// ownFileSystems are file systems that are new for each container. /proc
+// and /sys are not: if a call mounts them, none of their paths is masked or
+// read-only.
 var ownFileSystems = []string{"tmpfs", "ramfs", "devpts", "mqueue"}
 
-// runtimeMount claims a mount as runtimes know them (OCI's runtime
-// specification).
-func (c *reading) runtimeMount(kind, source string, options []string, target string, readOnly bool, at jsonedit.Value) (bound *claim) {
+// runtimeMount claims a mount as the OCI runtime specification describes it. The
+// deviceClaim is nil unless the source is a path of the host.
+func (c *reading) runtimeMount(kind, source string, options []string, target string, readOnly bool, at jsonedit.Value) (deviceClaim *claim) {
 	binds := kind == "bind" || bindOption(options)
 	switch {
 	case binds:
@@ -255,17 +257,17 @@ func (c *reading) runtimeMount(kind, source string, options []string, target str
 	if binds || strings.HasPrefix(source, "/") {
 		options = append(options, "bind")
 	}
-	_, bound = c.mounted(kind, source, options, target, readOnly, at, at)
-	return bound
+	_, deviceClaim = c.mounted(kind, source, options, target, readOnly, at, at)
+	return deviceClaim
 }
 
-// localOptions reads the options that the local driver knows.
+// localOptions reads the options of the local volume driver.
 func localOptions(options jsonedit.Value) (kind, flags string, device jsonedit.Value) {
 	seen := map[string]bool{}
 	for key, m := range options.Members() {
 		key = strings.ToLower(key)
 		if seen[key] {
-			m.Wrong("the option " + key + " appears twice") // Engines do not agree on which counts
+			m.Refuse("the option " + key + " appears twice") // Engines differ in which they take
 		}
 		seen[key] = true
 		switch key {
@@ -278,12 +280,12 @@ func localOptions(options jsonedit.Value) (kind, flags string, device jsonedit.V
 		}
 	}
 	if kind == "overlay" && strings.Contains(flags, `\`) {
-		options.Wrong("the kernel takes backslashes out of an overlay's folders; name them without")
+		options.Refuse("the kernel takes backslashes out of an overlay's folders; name them without")
 	}
 	return kind, flags, device
 }
 
-// overlayFlags are the options of an overlay that name no folder (the kernel's
+// overlayFlags are the overlay options that name no folder (the kernel's
 // Documentation/filesystems/overlayfs.rst).
 var overlayFlags = []string{
 	"", "rw", "noatime", "relatime", "nodev", "nosuid", "noexec", "index", "metacopy", "nfs_export", "redirect_dir",
@@ -298,7 +300,7 @@ func (c *reading) volumeDriver(host jsonedit.Value) {
 	}
 }
 
-// volumesFrom claims what a container gets with the volumes of others.
+// volumesFrom claims the volumes that a container takes over from others.
 func (c *reading) volumesFrom(list jsonedit.Value) {
 	for item := range list.Items() {
 		name, _, _ := strings.Cut(item.Text(), ":")
@@ -309,14 +311,13 @@ func (c *reading) volumesFrom(list jsonedit.Value) {
 		before := len(c.claims)
 		c.containerMounts(x, item)
 		for _, cl := range c.claims[before:] {
-			cl.held = cmp.Or(cl.held, "it comes with the volumes of the container "+name)
+			cl.advice = cmp.Or(cl.advice, "it comes with the volumes of the container "+name)
 		}
 	}
 }
 
-// containerMounts claims what a container that exists has mounted. Podman tells
-// of every mount but volumes that it is a bind, and only in its own form what
-// the options were.
+// containerMounts claims the mounts of a container that exists. Podman describes
+// every mount except volumes as a bind, and tells the options in its own API only.
 func (c *reading) containerMounts(x, at jsonedit.Value) {
 	if own := c.podmans(x); !own.Absent() {
 		x = own

@@ -4,14 +4,13 @@ import (
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
-// networkCreate claims what makes a network more than a bridge of its own
-// behind the Engine's firewall.
+// networkCreate claims what makes a network more than a new bridge behind the
+// Engine's firewall.
 func networkCreate(c *reading) {
 	network := c.body()
 	c.reach(network, network)
 
-	// A network takes the options of the configuration that it names, and none
-	// of the Engine's defaults.
+	// The options of a configuration replace the Engine's defaults.
 	from := network.Field("ConfigFrom").Field("Network")
 	if name := from.Text(); name != "" {
 		before := len(c.claims)
@@ -22,11 +21,11 @@ func networkCreate(c *reading) {
 	}
 }
 
-// networkConnect claims what a container gets with a network that it joins. The
-// endpoint's NetworkID counts for more than the network in the path. While the
-// container runs, the Engine publishes its ports there at once, and one that is
-// stopped may be started by the Engine itself. One that runs on the host's
-// network cannot leave it, and Engines refuse to connect it.
+// networkConnect claims what a container gets when it joins a network. The
+// endpoint's NetworkID takes precedence over the network in the path. The ports of
+// a running container are published at once. A stopped container can be started by
+// the Engine itself. A container that runs on the host's network claims no ports:
+// Engines refuse to connect it.
 func networkConnect(c *reading) {
 	id := c.network(c.vars["id"])
 	c.pin("id", id)
@@ -55,10 +54,10 @@ func networkConnect(c *reading) {
 	c.pinText(container, x.Field("Id").Text())
 }
 
-// networkDisconnect claims what a container that runs has when it has left a
-// network: if that was its gateway, another one is from then on, and the Engine
-// publishes all its ports there (moby: libnetwork, Endpoint.sbLeave). With no
-// network left, none is published.
+// networkDisconnect claims what a running container has after it leaves a network.
+// If the network was its gateway, another of its networks becomes the gateway, and
+// the Engine publishes all ports there (moby: libnetwork, Endpoint.sbLeave).
+// Without another network, no port is published.
 func networkDisconnect(c *reading) {
 	body := c.body()
 	container := body.Field("Container")
@@ -73,7 +72,7 @@ func networkDisconnect(c *reading) {
 	}
 	c.pin("id", network.Field("Id").Text())
 	if x.Absent() {
-		// By force, the endpoint of that name goes, whose container is gone.
+		// Force removes an endpoint by name, even if its container is gone.
 		x = c.endpoint(network, name)
 	} else {
 		c.pinText(container, x.Field("Id").Text())
@@ -87,8 +86,8 @@ func networkDisconnect(c *reading) {
 	}
 }
 
-// endpoint is the container that a network's endpoint belongs to, absent if it
-// is gone. Without such an endpoint the call is refused.
+// endpoint is the container of a network's endpoint, absent if the container is
+// gone. If there is no such endpoint, the call is refused.
 func (c *reading) endpoint(network jsonedit.Value, name string) jsonedit.Value {
 	for id, endpoint := range network.Field("Containers").Members() {
 		if endpoint.Field("Name").Text() == name {

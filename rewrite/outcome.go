@@ -2,13 +2,13 @@ package rewrite
 
 import "github.com/safesock/safesock/policy"
 
-// Outcome is what came of one claim.
+// Outcome is a claim and what the policy decided about it.
 type Outcome struct {
 	Claim    policy.Claim
 	Pointer  string // JSON pointer of the claim in the body (RFC 6901); "?name" for a query parameter; "" for the call itself
 	Decision policy.Decision
 	Before   string // the JSON text that made the claim
 	After    string // the JSON text sent instead; Before if nothing changed
-	Wider    bool   // of a port without address that is bound: the policy takes it on every interface if the client asks for that
-	HostPort string // of a port on several addresses: the one chosen for all of them, "" if none had to be
+	Wider    bool   // for a bound port without an address: the policy accepts every interface if the client names it
+	HostPort string // the host port chosen for a port on several addresses, "" if none had to be chosen
 }

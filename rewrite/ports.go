@@ -11,7 +11,7 @@ import (
 )
 
 // portOf reads a key of PortBindings or ExposedPorts as Engines do: "80",
-// "80/" and "0080/TCP" are 80/tcp. A number that is none is 0.
+// "80/" and "0080/TCP" are 80/tcp. A malformed number is 0.
 func portOf(key string) policy.Port {
 	number, err := strconv.ParseUint(nat.Port(key).Port(), 10, 16)
 	if err != nil {
@@ -25,7 +25,7 @@ func portOf(key string) policy.Port {
 }
 
 // hostPort is a host port in its shortest spelling: a number, a range, or ""
-// for any free one. Engines cut it at a slash.
+// for any free port. Engines ignore a slash and what follows.
 func hostPort(text string) string {
 	text, _, _ = strings.Cut(text, "/")
 	low, high, isRange := strings.Cut(text, "-")
@@ -36,11 +36,11 @@ func hostPort(text string) string {
 	return low + "-" + high
 }
 
-// hostIP is a host address in its shortest spelling, and "" for what Engines
-// before 29 do not take for one: they publish on every interface then.
+// hostIP is a host address in its shortest spelling. It is "" for a malformed
+// address, with which Engines before 29 publish on every interface.
 func hostIP(text string) string {
 	if text == "" {
-		return "" // without an error, which costs more
+		return "" // faster than an error
 	}
 	addr, err := netip.ParseAddr(text)
 	if err != nil || addr.Zone() != "" {
@@ -49,17 +49,17 @@ func hostIP(text string) string {
 	return addr.Unmap().String()
 }
 
-// The networks that publish no port: the host's own, and none. Engines give
-// them these drivers (moby: daemon/network).
-var portless = map[string]string{"host": "host", "none": "null"}
+// portlessDrivers are the drivers of the networks that publish no port: the host's
+// network, and none (moby: daemon/network).
+var portlessDrivers = map[string]string{"host": "host", "none": "null"}
 
-// portlessNetwork is the one network of a container if that publishes no port,
-// and "" if there is none or another one.
+// portlessNetwork is the name of a container's only network if that publishes no
+// port, and "" otherwise.
 func (c *reading) portlessNetwork(networks jsonedit.Value) string {
 	only := ""
 	for name, endpoint := range networks.Members() {
-		driver, found := portless[name]
-		// A NetworkID counts for more than the name.
+		driver, found := portlessDrivers[name]
+		// A NetworkID takes precedence over the name.
 		if id := endpoint.Field("NetworkID").Text(); found && id != "" {
 			found = c.engine(aNetwork, id).Field("Driver").Text() == driver
 		}
@@ -71,13 +71,13 @@ func (c *reading) portlessNetwork(networks jsonedit.Value) string {
 	return only
 }
 
-// portlessMode is the mode of a container that is made with these networks if
-// it publishes no port: host, none or container. It is "" if it might.
+// portlessMode is the network mode of a new container if it publishes no port:
+// host, none or container. It is "" if it can publish ports.
 func (c *reading) portlessMode(mode string, networks jsonedit.Value) string {
 	if strings.HasPrefix(mode, "container:") {
 		return "container" // Docker refuses to publish a port then, Podman forgets it
 	}
-	if portless[mode] != "" && (networks.OrAbsent().Empty() || c.portlessNetwork(networks) == mode) {
+	if portlessDrivers[mode] != "" && (networks.OrAbsent().Empty() || c.portlessNetwork(networks) == mode) {
 		return mode
 	}
 	return ""

@@ -10,8 +10,7 @@ import (
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
-// privileges claims what a HostConfig asks for that reaches past the
-// container. What every container has claims nothing.
+// privileges claims what a HostConfig asks for beyond an ordinary container.
 func (c *reading) privileges(host jsonedit.Value) {
 	privileged := host.Field("Privileged")
 	if privileged.Flag() {
@@ -24,8 +23,8 @@ func (c *reading) privileges(host jsonedit.Value) {
 	c.namespace("uts", host.Field("UTSMode"), "private")
 	c.namespace("userns", host.Field("UsernsMode"), "private")
 	if !c.isExisting(host) {
-		// With cgroup v1 the Engine gives every container the host's, so that
-		// one which exists does not tell what was asked for.
+		// With cgroup v1 every container has the host's namespace, whatever the
+		// client asked for.
 		c.namespace("cgroupns", host.Field("CgroupnsMode"), "private")
 	}
 	c.plain("cgroup", host.Field("Cgroup"))
@@ -34,19 +33,18 @@ func (c *reading) privileges(host jsonedit.Value) {
 	c.runtime(host.Field("Runtime"))
 	c.annotations(host.Field("Annotations"))
 	c.volumeDriver(host)
-	// Podman writes the log to a path of the host, and Docker knows no such
+	// Podman writes the log to this path of the host. Docker has no such
 	// option.
 	c.plain("log_path", host.Field("LogConfig").Field("Config").Field("path"))
-	// The docker command writes the container's id itself, Podman's server does
-	// it for its clients.
+	// Podman's server writes the container's id to this file of the host. With
+	// Docker, the client does.
 	if file := host.Field("ContainerIDFile"); !c.isExisting(host) && file.Text() != "" && c.podman() {
 		c.plain("container_id_file", file)
 	}
 }
 
-// annotations claims what runtimes are told by annotations. Podman notes things
-// of its own there, so that a container that exists has some that nobody asked
-// for.
+// annotations claims annotations, which runtimes act on. Podman adds annotations
+// of its own, which a container that exists does not claim.
 func (c *reading) annotations(object jsonedit.Value) {
 	for key, m := range object.Members() {
 		if c.isExisting(object) && slices.ContainsFunc(podmanNotes, func(note string) bool { return strings.HasPrefix(key, note) }) {
@@ -60,8 +58,8 @@ var podmanNotes = []string{
 	"io.podman.", "io.container.", "io.kubernetes.cri-o.ContainerType", "io.kubernetes.cri-o.SandboxID", "org.opencontainers.", "org.systemd.property.",
 }
 
-// cgroupParent claims a place in the host's cgroups. Podman notes the one that
-// it has chosen itself: its own for all containers, or a pod's below that.
+// cgroupParent claims a place in the host's cgroups. A container that exists does
+// not claim the default that Podman chose: its own, or a pod's.
 func (c *reading) cgroupParent(at jsonedit.Value) {
 	if c.isExisting(at) && podmanParent.MatchString(at.Text()) && c.podman() {
 		return
@@ -71,7 +69,7 @@ func (c *reading) cgroupParent(at jsonedit.Value) {
 
 var podmanParent = regexp.MustCompile(`^(/libpod_parent(/[0-9a-f]{64})?|(machine|user)\.slice(/(machine|user)-libpod_pod_[0-9a-f]{64}\.slice)?)$`)
 
-// plain claims a text that asks for something if it is not empty.
+// plain claims a text unless it is empty.
 func (c *reading) plain(name string, at jsonedit.Value) {
 	if text := at.Text(); text != "" {
 		c.claim(policy.Privilege{Name: name, Value: text}, at)
@@ -84,8 +82,8 @@ var ordinary = []string{
 	"NET_BIND_SERVICE", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
 }
 
-// capabilities claims each capability that a container would not have anyway.
-// Engines take one text for a list of one.
+// capabilities claims each capability beyond the ordinary ones. Engines accept a
+// string as a list of itself.
 func (c *reading) capabilities(list jsonedit.Value) {
 	for item := range list.ItemsOrText() {
 		name := strings.TrimPrefix(strings.ToUpper(item.Text()), "CAP_")
@@ -124,8 +122,8 @@ func (c *reading) devices(host jsonedit.Value) {
 	}
 }
 
-// namespace claims a namespace that is not the container's own. Another
-// container's is the host's, if that one has it.
+// namespace claims a namespace that is not the container's own. A namespace of
+// another container can be the host's.
 func (c *reading) namespace(name string, mode jsonedit.Value, own ...string) {
 	text := mode.Text()
 	if text == "" || slices.Contains(own, text) {
@@ -133,8 +131,8 @@ func (c *reading) namespace(name string, mode jsonedit.Value, own ...string) {
 	}
 	value := text
 	if other, found := strings.CutPrefix(text, "container:"); found {
-		if x := c.existing[mode.Doc]; x != nil && x.infra != "" {
-			own = append(own, "container:"+x.infra) // its pod's
+		if x := c.existing[mode.Document()]; x != nil && x.infra != "" {
+			own = append(own, "container:"+x.infra) // the pod's namespace
 		}
 		field := map[string]string{"pid": "PidMode", "ipc": "IpcMode", "uts": "UTSMode", "userns": "UsernsMode"}[name]
 		for range maxJoined {
@@ -174,15 +172,15 @@ func (c *reading) securityOptions(host jsonedit.Value) {
 		case name == "seccomp" && option == "builtin", name == "apparmor" && option == "docker-default":
 			continue
 		case c.isExisting(host) && shared && name == "label" && option == "disable":
-			continue // the Engine adds it by itself
+			continue // the Engine adds it
 		case strings.HasPrefix(option, "{"):
 			option = "profile" // the text of a whole seccomp profile
 		}
 		c.claim(policy.Privilege{Name: "security_opt", Value: name + "=" + option}, item)
 	}
-	// A list without one of the Engine's own paths opens that, unlike null. A
-	// privileged container has them all anyway. One that exists has what its
-	// Engine's version lists, or nothing of it.
+	// A list that lacks one of the Engine's own paths opens that path; null does
+	// not. A privileged container has all paths anyway. The list of a container
+	// that exists is that of the Engine's version, which can be shorter.
 	for _, system := range systemPaths {
 		list := host.Field(system.field)
 		if list.Absent() || shared {
@@ -197,8 +195,9 @@ func (c *reading) securityOptions(host jsonedit.Value) {
 	}
 }
 
-// systemPaths are what every version of Engines keeps from containers (moby:
-// oci/defaults.go), the most telling one first.
+// systemPaths are the paths that every version of the Engine hides from containers
+// or makes read-only (moby: oci/defaults.go). The first path of a list shows whether
+// the Engine hides any.
 var systemPaths = []struct {
 	field string
 	paths []string
@@ -209,40 +208,40 @@ var systemPaths = []struct {
 	{"ReadonlyPaths", []string{"/proc/sys", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sysrq-trigger"}},
 }
 
-// runtime claims another runtime than the Engine's own.
+// runtime claims a runtime other than the Engine's default.
 func (c *reading) runtime(at jsonedit.Value) {
 	switch name := at.Text(); name {
 	case "", "runc", "crun", "oci", "io.containerd.runc.v2":
 	default:
 		if c.isExisting(at) && c.engine(engineInfo, "").Field("DefaultRuntime").Text() == name {
-			return // one that exists does not tell what was asked for
+			return // the client need not have asked for it
 		}
 		c.claim(policy.Privilege{Name: "runtime", Value: name}, at)
 	}
 }
 
-// workingDir claims a folder below /proc, with which old runtimes let go of
-// the host's root.
+// workingDir claims a folder below /proc, which leads to the host's root with old
+// runtimes (CVE-2024-21626).
 func (c *reading) workingDir(at jsonedit.Value) {
 	if dir := path.Clean(at.Text()); strings.HasPrefix(dir, "/proc/") {
 		c.claim(policy.Privilege{Name: "working_dir", Value: dir}, at)
 	}
 }
 
-// healthLogs are where the output of health checks goes, besides folders.
+// healthLogs are the places for the output of health checks that are not folders.
 var healthLogs = []string{"local", "events_logger", "none"}
 
-// podmanSeccomp are where Podman has the profile that containers get anyway.
+// podmanSeccomp are the paths of Podman's default seccomp profile.
 var podmanSeccomp = []string{"/usr/share/containers/seccomp.json", "/etc/containers/seccomp.json"}
 
-// anything claims a text that is not empty, or each item of a list. What has
-// no text of its own, as a device, is claimed by its path.
+// anything claims a text that is not empty, or each item of a list. An object,
+// such as a device, is claimed by its path.
 func (c *reading) anything(name string, at jsonedit.Value, harmless []string) {
 	if at.Absent() {
 		return
 	}
 	list := []jsonedit.Value{at}
-	if at.Node().Kind == '[' {
+	if at.IsList() {
 		list = slices.Collect(at.Items())
 	}
 	for _, item := range list {
@@ -250,7 +249,7 @@ func (c *reading) anything(name string, at jsonedit.Value, harmless []string) {
 		switch item := item.OrAbsent(); {
 		case item.Absent():
 			continue
-		case item.Node().Kind == '{':
+		case item.IsObject():
 			text = item.Field("path").Text()
 		default:
 			text = item.Text()
@@ -262,8 +261,7 @@ func (c *reading) anything(name string, at jsonedit.Value, harmless []string) {
 	}
 }
 
-// grants is a reader of calls that are one privilege, whatever their bodies
-// and queries say.
+// grants returns a reader that claims one privilege, whatever the call says.
 func grants(name, text string) reader {
 	return func(c *reading) {
 		c.claim(policy.Privilege{Name: name, Value: text}, jsonedit.Value{})

@@ -11,27 +11,27 @@ import (
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
-// unpublished marks the ports that were claimed so far as not published with a
-// network mode. It is "" where they are published.
-func (c *reading) unpublished(mode string) {
+// markUnpublished marks the ports that were claimed so far as not published,
+// because of the container's network mode. The mode "" publishes them.
+func (c *reading) markUnpublished(mode string) {
 	for _, cl := range c.claims {
 		if _, isPort := cl.Claim.(policy.Port); isPort {
-			cl.unpublished = mode
+			cl.portlessMode = mode
 		}
 	}
 }
 
-// unpublishedPorts are what becomes of ports that are not published. Docker
-// keeps their bindings, and publishes them once the container has joined
-// another network: the bindings are edited as the policy says.
-func (c *reading) unpublishedPorts() (all []Outcome) {
+// unpublishedOutcomes are the outcomes of ports that are not published. Docker
+// keeps their bindings, and publishes them when the container joins another
+// network. The bindings are edited as the policy says.
+func (c *reading) unpublishedOutcomes() (all []Outcome) {
 	said := map[string]bool{}
 	for _, cl := range c.claims {
-		if cl.unpublished == "" {
+		if cl.portlessMode == "" {
 			continue
 		}
 		o := cl.outcome()
-		text := o.unpublished(cl.unpublished)
+		text := o.whyUnpublished(cl.portlessMode)
 		if said[text] || strings.HasPrefix(c.path, "/libpod/") { // there Podman says so itself
 			text = ""
 		}
@@ -42,8 +42,7 @@ func (c *reading) unpublishedPorts() (all []Outcome) {
 	return all
 }
 
-// publish has the decisions about a list come true. A list of an object that
-// exists cannot be changed any more.
+// publish lets decisions change a list. The list must be in the call's body.
 func (c *reading) publish(l *portList) {
 	for i := range l.entries {
 		for _, cl := range l.entries[i].claims {
@@ -62,8 +61,8 @@ func (c *reading) writeLists() {
 	}
 }
 
-// texts are those of the entries as the decisions want them, and whether any
-// differs from what came.
+// texts returns the text of each entry after the decisions, and reports whether
+// the list has to be written.
 func (l *portList) texts(c *reading) (texts []string, changed bool) {
 	unmet := func(cl *claim) bool { return !cl.met(c.listen) }
 	changed = l.all || slices.ContainsFunc(l.entries, func(e portEntry) bool { return slices.ContainsFunc(e.claims, unmet) })
@@ -81,16 +80,17 @@ func (l *portList) texts(c *reading) (texts []string, changed bool) {
 	for _, e := range l.entries {
 		text := cmp.Or(e.text, e.at.Raw())
 		if i := slices.IndexFunc(e.claims, unmet); i >= 0 {
-			text = e.bound(c, e.claims[i], kept)
+			text = e.moved(c, e.claims[i], kept)
 		}
 		texts = append(texts, text)
 	}
 	return texts, true
 }
 
-// bound is an entry with the addresses of a decision. One that the list has
-// already is left out: the Engine would find its port in use.
-func (e *portEntry) bound(c *reading, first *claim, kept map[string]bool) string {
+// moved is the text of an entry with the addresses of a decision. An address that
+// the list publishes the port on already is left out: the Engine would find the
+// port in use.
+func (e *portEntry) moved(c *reading, first *claim, kept map[string]bool) string {
 	to := first.decision.To
 	for _, cl := range e.claims {
 		if !slices.Equal(cl.decision.To, to) {
@@ -116,8 +116,8 @@ func (e *portEntry) bound(c *reading, first *claim, kept map[string]bool) string
 	return text
 }
 
-// keep reports whether an address with a port was not kept yet. Ports that the
-// Engine chooses differ.
+// keep adds an address and port to those that are kept, and reports whether they
+// are new. A port that the Engine chooses is always new.
 func keep(kept map[string]bool, ip, hostPort string) bool {
 	if hostPort == "" || strings.Contains(hostPort, "-") {
 		return true
@@ -130,9 +130,9 @@ func keep(kept map[string]bool, ip, hostPort string) bool {
 	return true
 }
 
-// sharedPort is a host port for a port that is published on several addresses
-// and names none. They must all get the same port, so that it is chosen here
-// and not by the Engine. It is "" where nothing has to be chosen.
+// sharedPort chooses the host port of a port that is published on several
+// addresses and names no single host port. The Engine would choose one for each
+// address, but all must be the same. It is "" if nothing has to be chosen.
 func (c *reading) sharedPort(port policy.Port, to []netip.Addr) (chosen string) {
 	fixed := port.Host != "" && !strings.Contains(port.Host, "-")
 	if len(to) > 1 && !fixed && c.refusal == nil {
@@ -158,7 +158,7 @@ func (c *reading) portBindings(bindings jsonedit.Value) {
 		for binding := range list.Items() {
 			port.IP = hostIP(binding.Field("HostIp").Text())
 			port.Host = hostPort(binding.Field("HostPort").Text())
-			l.entries = append(l.entries, portEntry{at: binding, claims: []*claim{c.claim(port, binding)}, on: boundBinding})
+			l.entries = append(l.entries, portEntry{at: binding, claims: []*claim{c.claim(port, binding)}, on: movedBinding})
 		}
 		if inBody(list) {
 			c.publish(l)
@@ -166,13 +166,13 @@ func (c *reading) portBindings(bindings jsonedit.Value) {
 	}
 }
 
-// newBinding is the text of a binding where there is none.
+// newBinding is the text of a new binding.
 func newBinding(_ jsonedit.Value, ip, hostPort string) string {
 	return `{"HostIp":` + jsonedit.Quote(ip) + `,"HostPort":` + jsonedit.Quote(hostPort) + `}`
 }
 
-// boundBinding is the text of a binding with another address.
-func boundBinding(binding jsonedit.Value, ip, hostPort string) string {
+// movedBinding is the text of a binding with another address.
+func movedBinding(binding jsonedit.Value, ip, hostPort string) string {
 	if binding.OrAbsent().Absent() {
 		return newBinding(binding, ip, hostPort)
 	}
@@ -181,13 +181,13 @@ func boundBinding(binding jsonedit.Value, ip, hostPort string) string {
 	if hostPort != "" {
 		inside.Set(binding, "HostPort", jsonedit.Quote(hostPort))
 	}
-	return inside.Made(binding)
+	return inside.Inside(binding)
 }
 
-// publishAll claims the ports that PublishAllPorts publishes: those exposed by
-// the call and by its image that have no bindings. They get bindings of their
-// own, and the flag is cleared, so that an image that changes in between opens
-// nothing.
+// publishAll claims the ports that PublishAllPorts publishes: ports without
+// bindings that the call or its image exposes. They get explicit bindings, and
+// the flag is cleared: if the image changes before the Engine reads it, no other
+// port opens.
 func (c *reading) publishAll(host jsonedit.Value, exposed ...jsonedit.Value) {
 	flag := host.Field("PublishAllPorts")
 	if !flag.Flag() {
@@ -234,8 +234,8 @@ func (c *reading) publishAll(host jsonedit.Value, exposed ...jsonedit.Value) {
 	}
 }
 
-// imagePorts are the ports that an image exposes, absent if there is no such
-// image: the Engine refuses the call then.
+// imagePorts are the ports that an image exposes. They are absent if there is no
+// such image, for which the Engine refuses the call.
 func (c *reading) imagePorts(image string) jsonedit.Value {
 	if image == "" {
 		return jsonedit.Value{}
@@ -243,8 +243,8 @@ func (c *reading) imagePorts(image string) jsonedit.Value {
 	return c.engine(anImage, image, Platform(c.query("platform"))).Field("Config").Field("ExposedPorts")
 }
 
-// desktopLabels claims the ports of labels with which Docker Desktop publishes
-// ports, as in desktop.docker.io/ports/80/tcp=127.0.0.1:8080.
+// desktopLabels claims the ports that Docker Desktop publishes for labels, as in
+// desktop.docker.io/ports/80/tcp=127.0.0.1:8080.
 func (c *reading) desktopLabels(labels jsonedit.Value) {
 	for name, m := range labels.Members() {
 		key, found := strings.CutPrefix(name, "desktop.docker.io/ports/")
@@ -258,7 +258,7 @@ func (c *reading) desktopLabels(labels jsonedit.Value) {
 		}
 		port.IP, port.Host = hostIP(strings.Trim(ip, "[]")), hostPort(host)
 		cl := c.claim(port, m)
-		// A label has a place for one address.
+		// A label holds one address only.
 		cl.edit = func(d policy.Decision) string {
 			ip := d.To[0].String()
 			if d.To[0].Is6() {

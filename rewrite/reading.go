@@ -11,18 +11,18 @@ import (
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
-// reading is a Call while it is being read. A reader takes it apart: it looks at
-// the body, the query and what the Engine says, and adds claims. The first thing
-// that is wrong is kept by refuse, so that readers can go on without looking.
+// reading is a Call while it is being read. A reader looks at the body, the query
+// and the Engine's answers, and adds claims. Readers do not check for errors:
+// refuse keeps the first problem, and Apply returns it.
 type reading struct {
 	request
-	container policy.Container // what the call says about the container it is about
+	container policy.Container // the container that the call is about
 	compose   policy.Compose
 
 	claims   []*claim
 	lists    []*portList
-	notes    []Outcome // changes that no rule decides, told all the same
-	then     []func()  // changes that no decision asks for, made after those that one does
+	notes    []Outcome // changes that no rule decided
+	pins     []func()  // replace names by ids, after the decisions have made their changes
 	existing map[*jsonedit.Document]*existing
 
 	world   *memory
@@ -30,31 +30,30 @@ type reading struct {
 
 	jsonedit.Edits
 	came   string     // the request target
-	sent   string     // the one to send
-	params url.Values // of the target's query, nil until one is asked for
+	sent   string     // the request target to send
+	params url.Values // of the target's query, nil until a parameter is read
 }
 
-// existing is an object that the Engine has, and that makes claims. They cannot
-// be edited any more.
+// existing is an object that the Engine has. The claims that its values make
+// cannot be edited.
 type existing struct {
-	held  string // how the claims can be changed all the same
-	infra string // of a container in a pod of Podman's: the id of the container that holds the pod together
+	advice string // what the user can do about the claims
+	infra  string // for a container in a Podman pod: the id of the pod's infra container
 }
 
-// exists has the values of an object that the Engine has claimed as such from
-// now on.
-func (c *reading) exists(object jsonedit.Value, held string) *existing {
+// exists marks an object as one that the Engine has, before its values make
+// claims.
+func (c *reading) exists(object jsonedit.Value, advice string) *existing {
 	if c.existing == nil {
 		c.existing = map[*jsonedit.Document]*existing{}
 	}
-	x := &existing{held: held}
-	c.existing[object.Doc] = x
+	x := &existing{advice: advice}
+	c.existing[object.Document()] = x
 	return x
 }
 
-// isExisting reports whether a value is part of an object that the Engine has,
-// and was not sent with the call.
-func (c *reading) isExisting(v jsonedit.Value) bool { return c.existing[v.Doc] != nil }
+// isExisting reports whether a value is part of an object that the Engine has.
+func (c *reading) isExisting(v jsonedit.Value) bool { return c.existing[v.Document()] != nil }
 
 // request is what a reader sees of a call.
 type request struct {
@@ -69,13 +68,13 @@ type request struct {
 	listen   string // path of safesock's own socket, which replaces it in mounts
 }
 
-// Bounds on what one call costs. A claim of every TCP port there is stays below.
+// Bounds on the cost of one call. A call that claims every TCP port stays below.
 const (
 	maxClaims     = 70_000
 	maxParameters = 10_000
 )
 
-// note tells of a change that no rule decides.
+// note adds an outcome for a change that no rule decided.
 func (c *reading) note(at jsonedit.Value, after string) {
 	c.notes = append(c.notes, Outcome{
 		Claim: policy.API{}, Pointer: at.Pointer(), Decision: policy.Decision{Action: policy.Allow},
@@ -90,13 +89,11 @@ func (c *reading) refuse(status int, format string, args ...any) {
 	}
 }
 
-// body is the call's JSON body, absent if there is none. It must be an object.
-func (c *reading) body() jsonedit.Value { return c.bodyOf('{', "an object") }
+// body is the call's JSON body if that is an object, as it is for most calls.
+func (c *reading) body() jsonedit.Value { return c.json().Object() }
 
-// list is the call's JSON body where that is a list.
-func (c *reading) list() jsonedit.Value { return c.bodyOf('[', "a list") }
-
-func (c *reading) bodyOf(kind byte, what string) jsonedit.Value {
+// json is the call's JSON body, absent if there is none.
+func (c *reading) json() jsonedit.Value {
 	if len(c.text) == 0 {
 		return jsonedit.Value{}
 	}
@@ -111,34 +108,31 @@ func (c *reading) bodyOf(kind byte, what string) jsonedit.Value {
 		c.refuse(http.StatusBadRequest, "the body: %v", err)
 		return jsonedit.Value{}
 	}
-	return c.document("", body, http.StatusBadRequest, kind, what)
+	return c.document("", body, http.StatusBadRequest)
 }
 
-// document is a JSON text of a kind. Its name is "" for the call's own body.
-func (c *reading) document(name string, text *jsonedit.Text, status int, kind byte, what string) jsonedit.Value {
-	doc := &jsonedit.Document{Text: text, Name: name}
+// document is a JSON text. A problem with one of its values refuses the call
+// with the status. The name is "" for the call's own body.
+func (c *reading) document(name string, tree *jsonedit.Tree, status int) jsonedit.Value {
+	doc := &jsonedit.Document{Tree: tree, Name: name}
 	doc.Refuse = func(pointer, problem string) {
 		if name != "" {
 			pointer = name + " " + pointer
 		}
 		c.refuse(status, "%s: %s", cmp.Or(strings.TrimSpace(pointer), "the body"), problem)
 	}
-	root := jsonedit.Value{Doc: doc}.OrAbsent()
-	if !root.Absent() {
-		root.Is(kind, what)
-	}
-	return root
+	return doc.Root()
 }
 
-// about keeps what a call says about its container, for the rules to see.
+// about keeps what rules can ask about the call's container.
 func (c *reading) about(name, image string, labels jsonedit.Value) {
-	of := labels.TextMap()
-	c.container = policy.Container{Name: name, Image: image, Labels: of}
+	texts := labels.TextMap()
+	c.container = policy.Container{Name: name, Image: image, Labels: texts}
 	c.compose = policy.Compose{
-		Project: of["com.docker.compose.project"],
-		Service: of["com.docker.compose.service"],
-		Files:   of["com.docker.compose.project.config_files"],
-		Dir:     of["com.docker.compose.project.working_dir"],
+		Project: texts["com.docker.compose.project"],
+		Service: texts["com.docker.compose.service"],
+		Files:   texts["com.docker.compose.project.config_files"],
+		Dir:     texts["com.docker.compose.project.working_dir"],
 	}
 }
 
@@ -149,13 +143,13 @@ func (c *reading) claim(what policy.Claim, at jsonedit.Value) *claim {
 		c.refuse(http.StatusRequestEntityTooLarge, "the call claims more than %d things", maxClaims)
 		return cl
 	}
-	if x := c.existing[at.Doc]; x != nil {
-		cl.held = x.held
+	if x := c.existing[at.Document()]; x != nil {
+		cl.advice = x.advice
 	}
 	c.claims = append(c.claims, cl)
 	return cl
 }
 
-// reader turns one call into claims, and refuses what it cannot understand. It
-// is named after its endpoint.
+// reader adds the claims of a call, and refuses a call that it cannot understand.
+// Readers are named after their endpoints.
 type reader func(*reading)

@@ -1,8 +1,8 @@
 package rewrite
 
-// reviewed are the routes of the engines that claim nothing on the host, each
-// with the reason. Together with Endpoints they are every route of the lists
-// in testdata/routes; the method ANY stands for all of them.
+// reviewed are the routes that claim nothing on the host, each with the reason.
+// Together with Endpoints, they are all routes in the lists of testdata/routes. The
+// method ANY stands for every method.
 var reviewed = []struct{ method, path, why string }{
 	// The Engine's API: calls that change something.
 	{"POST", "/auth", "asks a registry whether a password is good"},

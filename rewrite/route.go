@@ -11,21 +11,21 @@ import (
 	"github.com/gorilla/mux"
 )
 
-// Match is where a request leads.
+// Match is the result of Route.
 type Match struct {
 	Endpoint *Endpoint         // nil for a call that is not intercepted
 	Vars     map[string]string // the path's variables, as in "name"
 	Method   string
 	Path     string // decoded, without the version
 	Version  string // "1.51"; "" if the path names none
-	Known    bool   // whether the route was reviewed, and the version if the path names one
+	Known    bool   // the route was reviewed, and the version is not newer than those that were
 }
 
-// Route finds the endpoint of a request as the Engine's router would: by its
-// method and its once-decoded path, with or without a version. Podman's router
-// reads the path before it is decoded; what is an endpoint in that reading is
-// one too. A path that only looks like an endpoint's once it is cleaned, or
-// that is a different endpoint in each reading, is refused, with a *Refusal.
+// Route finds the endpoint of a request as the Engine's router does: by its method
+// and its path, decoded once, with or without a version. Podman's router matches
+// the path before it is decoded; an endpoint in this reading counts, too. A path
+// is refused, with a *Refusal, if it has to be cleaned to be an endpoint's, or if
+// the two readings are different endpoints.
 func Route(method string, target *url.URL) (Match, error) {
 	t := table()
 	version, rest := splitVersion(target.Path)
@@ -68,26 +68,25 @@ func Route(method string, target *url.URL) (Match, error) {
 	return m, nil
 }
 
-// found is a route of the table that a path leads to.
+// found is the route that matches a path.
 type found struct {
 	endpoint *Endpoint
 	vars     map[string]string
 	known    bool
 }
 
-// shape is a route, cut so that most paths can be told apart from it without
-// a regular expression: every path that the route matches begins with prefix
-// and ends with suffix.
+// shape rules out most paths without a regular expression: every path that the
+// route matches begins with prefix and ends with suffix.
 type shape struct {
 	prefix, suffix string
-	literal        bool       // the route is its prefix, and has no variables
-	segment        bool       // what lies between is one segment, and not empty
+	literal        bool       // the route has no variables, and prefix is the whole of it
+	segment        bool       // the text between prefix and suffix is one segment, not empty
 	endpoint       *Endpoint  // nil for a route that is only reviewed
-	mux            *mux.Route // of an endpoint with variables, the judge of a path that has its shape
+	mux            *mux.Route // for an endpoint with variables: decides about paths of this shape
 }
 
-// key groups shapes by what is cheap to see: the method, or "ANY", and the
-// path's first segment, "" where that is a variable.
+// key groups shapes by the method, or "ANY", and the first segment of the path, ""
+// if that is a variable.
 type key struct{ method, segment string }
 
 type routes map[key][]shape
@@ -138,8 +137,8 @@ func (t routes) find(method, path string) found {
 	return found{}
 }
 
-// has tells whether a path can be one of the route's. For routes without a
-// mux route, it is one of them then.
+// has reports whether a path has this shape. Without a mux route, the path then
+// matches the route.
 func (s *shape) has(path string) bool {
 	if s.literal {
 		return path == s.prefix
@@ -176,9 +175,9 @@ func firstSegment(path string) string {
 	return path[1:]
 }
 
-// splitVersion takes a leading version off a path. moby's routers take
-// /v{version:[0-9.]+}, Podman's /v{version:[0-9][0-9A-Za-z.-]*}; what either
-// takes is a version here.
+// splitVersion splits a leading version from a path. moby's routers match
+// /v{version:[0-9.]+}, Podman's /v{version:[0-9][0-9A-Za-z.-]*}. A version of either
+// form counts.
 func splitVersion(path string) (version, rest string) {
 	if len(path) < 3 || path[:2] != "/v" || path[2] != '.' && (path[2] < '0' || path[2] > '9') {
 		return "", path
@@ -195,8 +194,8 @@ func splitVersion(path string) (version, rest string) {
 	return "", path
 }
 
-// cleanPath is the path that a mux router redirects to, which it does unless
-// that is the path itself.
+// cleanPath is the path that a mux router redirects to, if it is not the path
+// itself.
 func cleanPath(p string) string {
 	if p == "" {
 		return "/"

@@ -8,14 +8,13 @@ import (
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
-// serviceCreate claims what the tasks of a service get on the nodes that run
-// them.
+// serviceCreate claims what the tasks of a service get on their nodes.
 func serviceCreate(c *reading) {
 	c.service(c.body())
 }
 
-// serviceUpdate reads the new service, and the one that there was before if
-// the call goes back to that.
+// serviceUpdate reads the new service. If the call rolls back, it also reads the
+// previous service.
 func serviceUpdate(c *reading) {
 	c.service(c.body())
 	if c.query("rollback") == "" {
@@ -38,8 +37,8 @@ func (c *reading) service(spec jsonedit.Value) {
 	for port := range spec.Field("EndpointSpec").Field("Ports").Items() {
 		c.claim(servicePort(port), port)
 	}
-	// The Engine takes the task's networks, and the service's own if the task
-	// has none; since 29 it passes over those.
+	// The Engine takes the task's networks. If the task has none, Engines before
+	// 29 take the service's.
 	for _, networks := range []jsonedit.Value{task.Field("Networks"), spec.Field("Networks")} {
 		for network := range networks.Items() {
 			c.attach(network.Field("Target").Text(), network.Field("Target"))
@@ -71,8 +70,8 @@ func servicePort(at jsonedit.Value) policy.Port {
 	return port
 }
 
-// servicePrivileges claims what weakens the confinement of a task, in the
-// words in which a container asks for it.
+// servicePrivileges claims what weakens the confinement of a task, in the terms of
+// a container's SecurityOpt.
 func (c *reading) servicePrivileges(privileges jsonedit.Value) {
 	for _, p := range []struct{ name, object, field, own string }{
 		{"seccomp", "Seccomp", "Mode", "default"},

@@ -15,8 +15,8 @@ func swarmInit(c *reading) {
 	grants("swarm", "init")(c)
 }
 
-// swarmJoin claims where a node listens, and the managers that it obeys from
-// then on: they run what they like on this host.
+// swarmJoin claims where a node listens, and the managers that it joins: these can
+// run any container on this host.
 func swarmJoin(c *reading) {
 	body := c.body()
 	c.swarmListens(body)
@@ -27,9 +27,9 @@ func swarmJoin(c *reading) {
 // dockerListens is what the docker command sends if its user names no address.
 const dockerListens = "0.0.0.0:2377"
 
-// swarmListens claims the manager's port. What the node gossips on, 7946, has
-// the same address. The data of overlay networks comes in on every interface,
-// whatever DataPathAddr says: the kernel's VXLAN has no address.
+// swarmListens claims the manager's port. The gossip port, 7946, has the same
+// address. The data of overlay networks arrives on every interface, whatever
+// DataPathAddr says: the kernel's VXLAN listens on no particular address.
 func (c *reading) swarmListens(body jsonedit.Value) {
 	if body.Absent() {
 		return // the Engine refuses it
@@ -54,9 +54,8 @@ func (c *reading) swarmListens(body jsonedit.Value) {
 	c.claim(policy.Network{Mode: "overlay", Name: "ingress", Driver: "overlay"}, body.Field("DataPathPort"))
 }
 
-// listenIP is the address that a swarm listens on, "" if it is not known. Its
-// host may be the name of an interface, of which the Engine takes the IPv4
-// address.
+// listenIP is the address that a swarm listens on, "" if it is unknown. The host
+// can be the name of an interface; then the Engine takes its IPv4 address.
 func (c *reading) listenIP(host string) string {
 	if ip, err := netip.ParseAddr(host); err == nil && ip.Zone() == "" {
 		return ip.Unmap().String()
@@ -73,8 +72,8 @@ func (c *reading) listenIP(host string) string {
 	return addrs[0].WithZone("").String()
 }
 
-// secretCreate claims the driver of a secret. Podman's "shell" runs commands on
-// the host, a swarm's drivers are plugins. What is secret is not looked at.
+// secretCreate claims the driver of a secret. Podman's driver "shell" runs commands
+// on the host; a swarm's drivers are plugins. The secret itself is not read.
 func secretCreate(c *reading) {
 	at := c.body().Field("Driver").Field("Name")
 	if name := at.Text(); name != "" && name != "file" {

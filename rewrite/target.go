@@ -12,25 +12,24 @@ import (
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
-// pinText puts a name that cannot come to mean something else in the place of
-// one that can.
+// pinText replaces a mutable name in the body by an immutable text, such as an id.
 func (c *reading) pinText(at jsonedit.Value, text string) {
 	if !inBody(at) || at.Text() == text {
 		return
 	}
-	c.then = append(c.then, func() {
+	c.pins = append(c.pins, func() {
 		c.note(at, jsonedit.Quote(text))
 		c.Replace(at, jsonedit.Quote(text))
 	})
 }
 
-// pinParameter puts a text in the place of a parameter's in the query. The rest
-// of the target stays as it came.
+// pinParameter does the same for a parameter of the query. The rest of the target
+// stays as it came.
 func (c *reading) pinParameter(name, text string) {
 	if c.query(name) == text {
 		return
 	}
-	c.then = append(c.then, func() {
+	c.pins = append(c.pins, func() {
 		path, query, _ := strings.Cut(c.sent, "?")
 		all := strings.Split(query, "&")
 		for i, pair := range all {
@@ -43,15 +42,15 @@ func (c *reading) pinParameter(name, text string) {
 	})
 }
 
-// parameter adds a claim that is made by a parameter of the query.
+// parameter adds a claim that a parameter of the query makes.
 func (c *reading) parameter(what policy.Claim, name string) *claim {
 	cl := c.claim(what, jsonedit.Value{})
 	cl.parameter, cl.text = name, jsonedit.Quote(strings.Join(c.parameters(name), ","))
 	return cl
 }
 
-// query is a parameter of the call's query, "" if it has none. Engines do not
-// agree on which one counts if there are several.
+// query is a parameter of the call's query, "" if it is missing. A parameter with
+// two values is refused, because Engines differ in which they take.
 func (c *reading) query(name string) string {
 	found := c.parameters(name)
 	slices.Sort(found)
@@ -63,8 +62,8 @@ func (c *reading) query(name string) string {
 }
 
 // parameters are all values of a parameter of the query. Podman folds the case
-// of its name. This is not left to net/url, whose versions differ: since Go
-// 1.25.6 it finds nothing in a query of more than 10,000 parameters.
+// of the name. net/url does not serve here: since Go 1.25.6, it finds nothing in a
+// query of more than 10,000 parameters.
 func (c *reading) parameters(name string) (all []string) {
 	if c.params == nil {
 		c.params = url.Values{}
@@ -78,7 +77,7 @@ func (c *reading) parameters(name string) (all []string) {
 			key, badKey := url.QueryUnescape(key)
 			value, badValue := url.QueryUnescape(value)
 			err := cmp.Or(badKey, badValue)
-			if strings.Contains(pair, ";") { // ended a parameter before Go 1.17, and spoils one since
+			if strings.Contains(pair, ";") { // ends a parameter before Go 1.17, and spoils it since
 				err = errors.New("invalid semicolon separator in query")
 			}
 			if err != nil {
@@ -95,21 +94,21 @@ func (c *reading) parameters(name string) (all []string) {
 	return all
 }
 
-// pin makes the call name its object, the path's variable, by the Engine's id.
+// pin replaces a variable of the path, the name of an object, by the object's id.
 // The rest of the target stays as it came.
 func (c *reading) pin(variable, id string) {
 	name := c.vars[variable]
 	if id == "" || id == name {
 		return
 	}
-	c.then = append(c.then, func() {
+	c.pins = append(c.pins, func() {
 		_, behind, _ := strings.Cut(c.route, "{"+variable)
 		behind = behind[strings.IndexByte(behind, '}')+1:]
 		raw, query, found := strings.Cut(c.sent, "?")
 		end := len(c.url.Path) - len(behind)
 		start := end - len(name)
 		if strings.Contains(behind, "{") || start < 0 || c.url.Path[start:end] != name {
-			c.refuse(http.StatusInternalServerError, "%s: cannot put an id in the place of %q", c.url.Path, name)
+			c.refuse(http.StatusInternalServerError, "%s: cannot replace %q by an id", c.url.Path, name)
 			return
 		}
 		c.sent = raw[:rawOffset(raw, start)] + id + raw[rawOffset(raw, end):]
@@ -119,7 +118,7 @@ func (c *reading) pin(variable, id string) {
 	})
 }
 
-// rawOffset is where the byte of a decoded path stands in the raw one.
+// rawOffset converts an offset in the decoded path to an offset in the raw path.
 func rawOffset(raw string, decoded int) int {
 	at := 0
 	for ; decoded > 0; decoded-- {

@@ -5,8 +5,8 @@ import (
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
-// volumeCreate claims what a volume's driver mounts into the containers that
-// use it. Podman's own API has the options in Options.
+// volumeCreate claims what a volume's driver mounts. In Podman's own API, the
+// options are in Options.
 func volumeCreate(c *reading) {
 	volume := c.body()
 	for _, options := range []string{"DriverOpts", "Options"} {

@@ -10,9 +10,9 @@ import (
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
-// World is what a call has to know of the Engine and the host. Its methods
-// wait as long as the call may. An error refuses the call: "there is no such
-// thing" is an answer, and no error.
+// World answers questions about the Engine and the host. Its methods wait as long
+// as the call may. An error refuses the call. That something does not exist is
+// an answer, not an error.
 type World interface {
 	// Engine asks the Engine for GET path, as in "/images/web:1/json".
 	Engine(path string) (Answer, error)
@@ -21,48 +21,47 @@ type World interface {
 	Resolve(path string) (resolved string, exists bool, err error)
 	// HasInterface reports whether the host has a network interface.
 	HasInterface(name string) (bool, error)
-	// Addresses are those of one of the host's network interfaces.
+	// Addresses are the addresses of a network interface of the host.
 	Addresses(name string) ([]netip.Addr, error)
-	// HasForeignPorts reports whether a bridge of the host has ports that are
-	// no container's.
+	// HasForeignPorts reports whether a bridge of the host has ports that
+	// belong to no container.
 	HasForeignPorts(bridge string) (bool, error)
-	// FreePort finds a port from first to last, or any port if first is 0, that
-	// is free on all of the host's addresses given, and is not taken.
+	// FreePort finds a port from first to last, or any port if first is 0. The
+	// port must be free on all addrs of the host, and must not be taken.
 	FreePort(protocol string, addrs []netip.Addr, first, last int, taken func(port int) bool) (int, error)
 }
 
-// Answer is what the Engine answers.
+// Answer is an answer of the Engine.
 type Answer struct {
 	Status int
 	Body   []byte
-	Docker bool // the Engine called itself Docker in the answer's header
+	Docker bool // the answer's Server header names Docker
 }
 
-// maxLookups bounds how often one call has the Engine and the host asked.
+// maxLookups bounds the questions to the Engine and the host for one call.
 const maxLookups = 1_000
 
-// memory is a World that is asked once for each thing, so that a call which is
-// read twice is read in the same world.
+// memory asks a World each question once. A call that is read twice gets the same
+// answers.
 type memory struct {
 	World
 	engine map[string]*remembered
 	paths  map[string]string
-	ports  map[int]bool // those that this call was given
+	ports  map[int]bool // host ports that were chosen for this call
 	asked  int
 }
 
-// remembered is an answer of the Engine, and its body as JSON once that was
-// needed.
+// remembered is an answer of the Engine. Its body is parsed when it is needed.
 type remembered struct {
 	Answer
-	text *jsonedit.Text
+	tree *jsonedit.Tree
 }
 
 func remember(w World) *memory {
 	return &memory{World: w, engine: map[string]*remembered{}, paths: map[string]string{}, ports: map[int]bool{}}
 }
 
-// count is called before each question that is asked.
+// count counts a question before it is asked.
 func (m *memory) count() *Refusal {
 	if m.asked++; m.asked > maxLookups {
 		return &Refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("safesock: the call names more than %d things that have to be looked up", maxLookups)}
@@ -70,12 +69,12 @@ func (m *memory) count() *Refusal {
 	return nil
 }
 
-// unknown refuses a call that depends on what could not be looked up.
+// unknown is the refusal of a call after a question that failed.
 func unknown(about, name string, err error) *Refusal {
 	return &Refusal{http.StatusBadGateway, fmt.Sprintf("safesock: %s %s: %v", about, name, err)}
 }
 
-// get is what the Engine answers to GET path.
+// get is the Engine's answer to GET path.
 func (m *memory) get(path string) (*remembered, *Refusal) {
 	if a, ok := m.engine[path]; ok {
 		return a, nil
@@ -92,7 +91,7 @@ func (m *memory) get(path string) (*remembered, *Refusal) {
 	return a, nil
 }
 
-// resolve is a path of the host without symbolic links.
+// resolve is a path of the host with symbolic links followed.
 func (m *memory) resolve(path string) (string, *Refusal) {
 	if resolved, ok := m.paths[path]; ok {
 		return resolved, nil
@@ -108,8 +107,8 @@ func (m *memory) resolve(path string) (string, *Refusal) {
 	return resolved, nil
 }
 
-// freePort is a host port for a container's port that goes to several
-// addresses. The text host is a range, or empty for any port.
+// freePort chooses a host port for a container's port on several addresses. The
+// text host is a range, or empty for any port.
 func (m *memory) freePort(protocol string, addrs []netip.Addr, host string) (string, *Refusal) {
 	if refusal := m.count(); refusal != nil {
 		return "", refusal

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -190,4 +191,47 @@ func fieldOf(kind, name, field string) string {
 		return `"1.24"`
 	}
 	return jsonedit.Quote(name)
+}
+
+// hostile is a world in which every name leads to something that is claimed: an
+// old Engine, networks on the LAN, interfaces that exist.
+type hostile struct{ world }
+
+func (*hostile) Engine(path string) (Answer, error) {
+	kind, name, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	name, _ = url.PathUnescape(strings.TrimSuffix(name, "/json"))
+	var found any
+	switch kind {
+	case "version":
+		found = map[string]string{"ApiVersion": "1.41", "Version": "20.10.24"}
+	case "networks":
+		found = map[string]any{"Id": "1d", "Name": name, "Driver": "macvlan",
+			"Options": map[string]string{"com.docker.network.bridge.gateway_mode_ipv4": "routed"}}
+	case "containers":
+		found = map[string]any{"Id": "1d", "Name": "/" + name, "State": map[string]bool{"Running": true},
+			"HostConfig":      map[string]any{"PortBindings": map[string]any{"80/tcp": []any{map[string]string{"HostPort": "80"}}}},
+			"NetworkSettings": map[string]any{"Networks": map[string]any{"lan": map[string]string{"NetworkID": "2d"}}}}
+	case "volumes":
+		found = map[string]any{"Name": name, "Driver": "local", "Options": map[string]string{"o": "bind", "device": "/of/" + name}}
+	default:
+		return Answer{Status: http.StatusNotFound}, nil
+	}
+	body, err := json.Marshal(found)
+	if err != nil {
+		panic(err)
+	}
+	return Answer{Status: http.StatusOK, Body: whole(path, string(body))}, nil
+}
+
+func (*hostile) HasInterface(string) (bool, error) { return true, nil }
+
+func (*hostile) HasForeignPorts(string) (bool, error) { return true, nil }
+
+func (*hostile) FreePort(string, []netip.Addr, int, int, func(int) bool) (int, error) {
+	return 40000, nil
+}
+
+func applyHostile(t testing.TB, p *policy.Policy, method, target string, body []byte) (Result, error) {
+	t.Helper()
+	return Apply(p, testCall(t, method, target, body), &hostile{})
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/safesock/safesock/clients"
 	"github.com/safesock/safesock/policy"
 	"github.com/safesock/safesock/proxy"
+	"github.com/safesock/safesock/rewrite"
 )
 
 // told is what a client and the audit log are told of a call.
@@ -96,7 +97,7 @@ func TestServeAndExplainDecideAlike(t *testing.T) {
 		calls["the bridge "+each.Name] = clients.ParseCall([]byte("POST /networks/create\n" +
 			`{"Name":"n","Options":{"com.docker.network.bridge.name":"` + each.Name + `"}}`))
 	}
-	loaded, err := policy.Parse(safesock.Policy)
+	loaded, err := policy.Parse(rewrite.Names, safesock.Policy)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +171,7 @@ func serving(t *testing.T, upstream, listen string) func(*testing.T, clients.Cal
 	go func() { _ = engine.Serve(behind) }()
 	t.Cleanup(func() { engine.Close() })
 
-	loaded, err := policy.Parse(safesock.Policy)
+	loaded, err := policy.Parse(rewrite.Names, safesock.Policy)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,21 +9,22 @@ import (
 	"unicode/utf8"
 )
 
-// edit puts a text in the place of some bytes. Every other byte stays.
-type Edit struct {
-	Start, End int32
+// Edits are changes to one JSON text. The zero value has none.
+type Edits []edit
+
+// edit puts a text in the place of some bytes.
+type edit struct {
+	start, end int32
 	text       string
-	inserted   bool   // one more member or item, at the start of an object or list
-	tail       string // what separates inserted ones from what was there
+	inserted   bool   // the text is a new member or item, at the start of an object or list
+	tail       string // separates the last inserted text from what was there
 }
 
-// edits are what has to change in one document.
-type Edits []Edit
-
-// splice makes edits, which must not overlap, and leaves them in their order.
+// Splice returns src with the edits made. It is an error if two edits overlap.
+// The edits are sorted by their place.
 func Splice[text string | []byte](src text, edits Edits) ([]byte, error) {
-	slices.SortStableFunc(edits, func(a, b Edit) int {
-		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End))
+	slices.SortStableFunc(edits, func(a, b edit) int {
+		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.end, b.end))
 	})
 	size := len(src)
 	for _, e := range edits {
@@ -32,40 +33,40 @@ func Splice[text string | []byte](src text, edits Edits) ([]byte, error) {
 	out := make([]byte, 0, size)
 	at := int32(0)
 	for i, e := range edits {
-		if e.Start < at || e.End < e.Start || int(e.End) > len(src) {
-			return nil, fmt.Errorf("two changes overlap at byte %d", e.Start)
+		if e.start < at || e.end < e.start || int(e.end) > len(src) {
+			return nil, fmt.Errorf("two changes overlap at byte %d", e.start)
 		}
-		out = append(out, src[at:e.Start]...)
+		out = append(out, src[at:e.start]...)
 		out = append(out, e.text...)
 		if e.inserted {
-			if i+1 < len(edits) && edits[i+1].inserted && edits[i+1].Start == e.Start {
+			if i+1 < len(edits) && edits[i+1].inserted && edits[i+1].start == e.start {
 				out = append(out, ',')
 			} else {
 				out = append(out, e.tail...)
 			}
 		}
-		at = e.End
+		at = e.end
 	}
 	return append(out, src[at:]...), nil
 }
 
-// replace puts a JSON text in the place of a value.
+// Replace puts a JSON text in the place of a value.
 func (all *Edits) Replace(v Value, text string) {
-	n := v.Node()
-	*all = append(*all, Edit{Start: n.Start, End: n.End, text: text})
+	n := v.node()
+	*all = append(*all, edit{start: n.start, end: n.end, text: text})
 }
 
-// insert adds a member or an item at the start of an object or list.
+// Insert adds a member or an item at the start of an object or list.
 func (all *Edits) Insert(v Value, text string) {
-	e := Edit{Start: v.Node().Start + 1, text: text, inserted: true}
-	e.End = e.Start
+	e := edit{start: v.node().start + 1, text: text, inserted: true}
+	e.end = e.start
 	if !v.Empty() {
 		e.tail = ","
 	}
 	*all = append(*all, e)
 }
 
-// set gives an object's member a new JSON text, and adds it if it is missing.
+// Set gives an object's member a new JSON text. A missing member is added.
 func (all *Edits) Set(object Value, name, text string) {
 	if m := object.Member(name); !m.Absent() {
 		all.Replace(m, text)
@@ -74,30 +75,32 @@ func (all *Edits) Set(object Value, name, text string) {
 	all.Insert(object, Quote(name)+":"+text)
 }
 
-// setInside is set; it gives the object's new text.
+// SetInside does what Set does, by replacing the whole object, and returns the
+// object's new text.
 func (all *Edits) SetInside(object Value, name, text string) string {
 	var inside Edits
 	inside.Set(object, name, text)
-	changed := inside.Made(object)
+	changed := inside.Inside(object)
 	all.Replace(object, changed)
 	return changed
 }
 
-// made is the text of a value, with all edits made inside it.
-func (all Edits) Made(v Value) string {
-	n := v.Node()
+// Inside returns the text of one value, with the edits made. Every edit must
+// lie in that value. The edits cannot be used again.
+func (all Edits) Inside(v Value) string {
+	n := v.node()
 	for i := range all {
-		all[i].Start -= n.Start
-		all[i].End -= n.Start
+		all[i].start -= n.start
+		all[i].end -= n.start
 	}
 	text, err := Splice(v.Raw(), all)
 	if err != nil {
-		panic(err) // the members of one object do not overlap
+		panic(err) // the members of an object do not overlap
 	}
 	return string(text)
 }
 
-// quote is a text as JSON, without the escapes that HTML needs.
+// Quote returns a string as JSON, without the escapes that HTML needs.
 func Quote(s string) string {
 	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r >= utf8.RuneSelf || r == '"' || r == '\\' }) {
 		return `"` + s + `"`
@@ -111,23 +114,24 @@ func Quote(s string) string {
 	return strings.TrimSuffix(out.String(), "\n")
 }
 
-// WithItems is the text of a list with other items, as many as it has, in the
-// place of its own, and with new ones before them. An item that is empty is left
-// out. What stands between the items stays. A list that is absent, null or empty
-// can get any number of items.
+// WithItems returns the text of a list with its items replaced, and with new
+// items before them. There must be as many items as the list has; an empty text
+// leaves an item out. The bytes between the items stay. A list that is absent,
+// null or empty takes any number of items.
 func (v Value) WithItems(items []string, before ...string) string {
-	open, gaps, end := "[", make([]string, len(items)), "]" // the text before the first item, before each other one, and behind the last
+	open, end := "[", "]"              // the text before the first item and after the last
+	gaps := make([]string, len(items)) // the text before each other item
 	if !v.OrAbsent().Empty() {
-		n, i := v.Node(), 0
-		at := n.Start
-		for item := range v.Children() {
-			if gaps[i] = v.Doc.src[at:item.Node().Start]; i == 0 {
+		n, i := v.node(), 0
+		at := n.start
+		for item := range v.children() {
+			if gaps[i] = v.doc.src[at:item.node().start]; i == 0 {
 				open = gaps[i]
 			}
-			at = item.Node().End
+			at = item.node().end
 			i++
 		}
-		end = v.Doc.src[at:n.End]
+		end = v.doc.src[at:n.end]
 	}
 	var out strings.Builder
 	out.WriteString(open)

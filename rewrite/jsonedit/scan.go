@@ -7,34 +7,35 @@ import (
 	"unicode/utf8"
 )
 
-// scanned is a JSON text, and every value in it with the place of its bytes.
-type Text struct {
-	src   string // everything that is read is a part of this text
-	Nodes []node // in the order of the text, each object or list before what it holds
+// Tree is a JSON text and the place of every value in it. It never changes, so
+// that several documents can share it.
+type Tree struct {
+	src   string // keys, strings and numbers are read from this text
+	nodes []node // in the order of the text: an object or list comes before its members or items
 }
 
 // node is one value of a JSON text.
 type node struct {
-	Kind       byte  // its first byte: { [ " t f n, and 0 for every number
-	bare       bool  // whether the key is ASCII without escapes
-	plain      bool  // whether the string is
-	Start, End int32 // the value's bytes
-	key, colon int32 // the bytes of the member's key, quotes included; both 0 in a list
-	parent     int32 // the node that holds it, -1 at the top
-	Next       int32 // the first node behind it and all that it holds
-	place      int32 // how many are before it in the node that holds it
+	kind       byte  // the first byte of the value: { [ " t f n, and 0 for every number
+	bareKey    bool  // whether the key is ASCII without escapes
+	bare       bool  // whether the string is ASCII without escapes
+	start, end int32 // the value's bytes
+	key, colon int32 // the bytes of the member's key, quotes included; both are 0 in a list
+	parent     int32 // the object or list that holds the value, -1 at the root
+	next       int32 // the first node after the value and everything in it
+	place      int32 // how many members or items precede the value in its parent
 }
 
 // maxValues bounds the memory that one text takes. A create that publishes
-// every port there is stays below.
+// every port stays below.
 const maxValues = 1 << 20
 
 // maxDepth is how deep encoding/json follows nested values.
 const maxDepth = 10000
 
-// scan finds the values of a JSON text. Every text that it accepts is valid for
+// Parse finds the values of a JSON text. Every text that it accepts is valid for
 // encoding/json, and nothing but white space follows its one value.
-func Parse(src string) (*Text, error) {
+func Parse(src string) (*Tree, error) {
 	values := 1 + strings.Count(src, ",") + strings.Count(src, "{") + strings.Count(src, "[")
 	s := scanner{src: src, nodes: make([]node, 0, min(values, 16+len(src)/16))}
 	s.space()
@@ -45,7 +46,7 @@ func Parse(src string) (*Text, error) {
 	if s.at != len(src) {
 		return nil, fmt.Errorf("something follows the JSON value at byte %d", s.at)
 	}
-	return &Text{src, s.nodes}, nil
+	return &Tree{src, s.nodes}, nil
 }
 
 type scanner struct {
@@ -72,14 +73,14 @@ func (s *scanner) space() {
 	}
 }
 
-func (s *scanner) wrong() error {
+func (s *scanner) unexpected() error {
 	if s.at >= len(s.src) {
 		return errors.New("the JSON ends too early")
 	}
 	return fmt.Errorf("not JSON: %q at byte %d", s.src[s.at], s.at)
 }
 
-// value scans a value, of which the node tells where it is held.
+// value scans a value. Its node comes with the parent, the place and the key.
 func (s *scanner) value(n node, depth int) error {
 	if depth >= maxDepth {
 		return fmt.Errorf("the JSON is nested %d deep or deeper", maxDepth)
@@ -88,7 +89,7 @@ func (s *scanner) value(n node, depth int) error {
 		return fmt.Errorf("the JSON has more than %d values", maxValues)
 	}
 	i := int32(len(s.nodes))
-	n.Kind, n.Start = s.peek(), int32(s.at)
+	n.kind, n.start = s.peek(), int32(s.at)
 	s.nodes = append(s.nodes, n)
 	var err error
 	switch c := s.peek(); c {
@@ -97,7 +98,7 @@ func (s *scanner) value(n node, depth int) error {
 	case '[':
 		err = s.list(i, depth)
 	case '"':
-		s.nodes[i].plain, err = s.text()
+		s.nodes[i].bare, err = s.text()
 	case 't':
 		err = s.word("true")
 	case 'f':
@@ -105,11 +106,11 @@ func (s *scanner) value(n node, depth int) error {
 	case 'n':
 		err = s.word("null")
 	default:
-		s.nodes[i].Kind = '0'
+		s.nodes[i].kind = '0'
 		err = s.number()
 	}
-	s.nodes[i].End = int32(s.at)
-	s.nodes[i].Next = int32(len(s.nodes))
+	s.nodes[i].end = int32(s.at)
+	s.nodes[i].next = int32(len(s.nodes))
 	return err
 }
 
@@ -122,17 +123,17 @@ func (s *scanner) object(i int32, depth int) error {
 	}
 	for member := (node{parent: i}); ; member.place++ {
 		if s.peek() != '"' {
-			return s.wrong()
+			return s.unexpected()
 		}
 		var err error
 		member.key = int32(s.at)
-		if member.bare, err = s.text(); err != nil {
+		if member.bareKey, err = s.text(); err != nil {
 			return err
 		}
 		member.colon = int32(s.at)
 		s.space()
 		if s.peek() != ':' {
-			return s.wrong()
+			return s.unexpected()
 		}
 		s.at++
 		s.space()
@@ -148,7 +149,7 @@ func (s *scanner) object(i int32, depth int) error {
 			s.at++
 			return nil
 		default:
-			return s.wrong()
+			return s.unexpected()
 		}
 	}
 }
@@ -173,12 +174,12 @@ func (s *scanner) list(i int32, depth int) error {
 			s.at++
 			return nil
 		default:
-			return s.wrong()
+			return s.unexpected()
 		}
 	}
 }
 
-// text passes over a string, and tells whether it is ASCII without escapes.
+// text scans a string, and reports whether it is ASCII without escapes.
 func (s *scanner) text() (bare bool, err error) {
 	bare = true
 	for s.at++; s.at < len(s.src); s.at++ {
@@ -196,23 +197,23 @@ func (s *scanner) text() (bare bool, err error) {
 				for range 4 {
 					s.at++
 					if !strings.ContainsRune("0123456789abcdefABCDEF", rune(s.peek())) {
-						return false, s.wrong()
+						return false, s.unexpected()
 					}
 				}
 			default:
-				return false, s.wrong()
+				return false, s.unexpected()
 			}
 		case c < ' ':
-			return false, s.wrong()
+			return false, s.unexpected()
 		case c >= utf8.RuneSelf:
 			bare = false
 		}
 	}
-	return false, s.wrong()
+	return false, s.unexpected()
 }
 
-// bareLength is how many bytes at the start of a string's text are ASCII and
-// neither escapes nor its end.
+// bareLength counts the bytes at the start of a text that stand for themselves
+// in a JSON string: ASCII, but no control characters, quotes or backslashes.
 func bareLength(text string) int {
 	for i := range len(text) {
 		if !isBare[text[i]] {
@@ -222,7 +223,7 @@ func bareLength(text string) int {
 	return len(text)
 }
 
-// isBare holds a table of bytes: one look is quicker than four comparisons.
+// isBare is a table of these bytes: one look-up is faster than four comparisons.
 var isBare = func() (bare [256]bool) {
 	for c := byte(' '); c < utf8.RuneSelf; c++ {
 		bare[c] = c != '"' && c != '\\'
@@ -233,7 +234,7 @@ var isBare = func() (bare [256]bool) {
 func (s *scanner) word(w string) error {
 	for i := range w {
 		if s.peek() != w[i] {
-			return s.wrong()
+			return s.unexpected()
 		}
 		s.at++
 	}
@@ -267,7 +268,7 @@ func (s *scanner) number() error {
 
 func (s *scanner) digits() error {
 	if c := s.peek(); c < '0' || c > '9' {
-		return s.wrong()
+		return s.unexpected()
 	}
 	for c := s.peek(); c >= '0' && c <= '9'; c = s.peek() {
 		s.at++

@@ -8,76 +8,105 @@ import (
 	"strings"
 )
 
-// document is a JSON text that is being read, as encoding/json reads it into
-// Docker's types, which is what Engines do. What could be read in two ways is
-// refused.
+// Document is a tree that is being read.
 type Document struct {
-	*Text
-	Name   string // "" for the body of the call
+	*Tree
+	Name string // tells documents apart
+	// Refuse is told of a value that cannot be used. The pointer is the value's
+	// JSON pointer.
 	Refuse func(pointer, problem string)
 }
 
-// value is one value of a document. The zero value stands for what is absent
-// or null; everything read from it is empty.
+// Root is the value that holds all others.
+func (d *Document) Root() Value { return Value{doc: d} }
+
+// Value is one value of a document. The zero value is absent: it has no bytes,
+// and everything read from it is empty.
 type Value struct {
-	Doc *Document
-	I   int32
+	doc   *Document
+	index int32 // of the value's node
 }
 
-func (v Value) Node() *node  { return &v.Doc.Nodes[v.I] }
-func (v Value) Absent() bool { return v.Doc == nil }
+func (v Value) node() *node { return &v.doc.nodes[v.index] }
 
-// orAbsent is v, or the zero value if v is null: encoding/json leaves alone
-// what it has to set to null.
+// Absent reports whether the value is the zero Value.
+func (v Value) Absent() bool { return v.doc == nil }
+
+// Document is where the value is from, nil if the value is absent.
+func (v Value) Document() *Document { return v.doc }
+
+// IsRoot reports whether the value is a document's whole text.
+func (v Value) IsRoot() bool { return v.doc != nil && v.index == 0 }
+
+// IsObject reports whether the value is an object.
+func (v Value) IsObject() bool { return v.doc != nil && v.node().kind == '{' }
+
+// IsList reports whether the value is a list.
+func (v Value) IsList() bool { return v.doc != nil && v.node().kind == '[' }
+
+// OrAbsent is v, or the zero Value if v is null: null does not change what
+// encoding/json decodes into.
 func (v Value) OrAbsent() Value {
-	if !v.Absent() && v.Node().Kind == 'n' {
+	if !v.Absent() && v.node().kind == 'n' {
 		return Value{}
 	}
 	return v
 }
 
-// as is v, or the zero value if v is null or of another kind, which is refused.
+// as is v, or the zero Value if v is null or of another kind. Another kind is
+// refused.
 func (v Value) as(kind byte, what string) Value {
-	if v = v.OrAbsent(); v.Absent() || !v.Is(kind, what) {
-		return Value{}
+	if v = v.OrAbsent(); v.Absent() || v.node().kind == kind {
+		return v
 	}
-	return v
+	v.Refuse("not " + what)
+	return Value{}
 }
 
-// raw is the value's JSON text, "" if it is absent.
+// Object is v if it is an object. It is absent if v is null, and also if v is
+// of another type, which is refused.
+func (v Value) Object() Value { return v.as('{', "an object") }
+
+// List does for lists what Object does for objects.
+func (v Value) List() Value { return v.as('[', "a list") }
+
+// Refuse tells the document that the value cannot be used.
+func (v Value) Refuse(problem string) { v.doc.Refuse(v.Pointer(), problem) }
+
+// Raw is the value's JSON text, "" if it is absent.
 func (v Value) Raw() string {
 	if v.Absent() {
 		return ""
 	}
-	n := v.Node()
-	return v.Doc.src[n.Start:n.End]
+	n := v.node()
+	return v.doc.src[n.start:n.end]
 }
 
 // children are the members of an object or the items of a list.
-func (v Value) Children() iter.Seq[Value] {
+func (v Value) children() iter.Seq[Value] {
 	return func(yield func(Value) bool) {
 		if v.Absent() {
 			return
 		}
-		n := v.Node()
-		if n.Kind != '{' && n.Kind != '[' {
+		n := v.node()
+		if n.kind != '{' && n.kind != '[' {
 			return
 		}
-		for i := v.I + 1; i < n.Next; i = v.Doc.Nodes[i].Next {
-			if !yield(Value{v.Doc, i}) {
+		for i := v.index + 1; i < n.next; i = v.doc.nodes[i].next {
+			if !yield(Value{v.doc, i}) {
 				return
 			}
 		}
 	}
 }
 
-// key is the member's key as encoding/json reads it.
-func (v Value) Key() string {
-	n := v.Node()
-	if n.bare {
-		return v.Doc.src[n.key+1 : n.colon-1]
+// key is a member's key as encoding/json decodes it.
+func (v Value) key() string {
+	n := v.node()
+	if n.bareKey {
+		return v.doc.src[n.key+1 : n.colon-1]
 	}
-	return unquote(v.Doc.src[n.key:n.colon])
+	return unquote(v.doc.src[n.key:n.colon])
 }
 
 func unquote(quoted string) string {
@@ -88,46 +117,46 @@ func unquote(quoted string) string {
 	return s
 }
 
-// member is the member that encoding/json would put into a field of this name,
-// which is ASCII, null or not. Two of them are refused: Engines merge objects
-// and let the last of other values win.
+// Member is the member of an object that encoding/json would decode into a
+// field of this ASCII name. The member can be null. Two such members are refused,
+// because encoding/json merges objects, and of other values takes the last.
 func (v Value) Member(name string) Value {
-	if v = v.as('{', "an object"); v.Absent() {
+	if v = v.Object(); v.Absent() {
 		return Value{}
 	}
 	var found Value
-	nodes, next := v.Doc.Nodes, int32(0)
-	for i := v.I + 1; i < nodes[v.I].Next; i = next {
+	nodes, next := v.doc.nodes, int32(0)
+	for i := v.index + 1; i < nodes[v.index].next; i = next {
 		n := &nodes[i]
-		next = n.Next
-		if n.bare && (int(n.colon-n.key) != len(name)+len(`""`) || v.Doc.src[n.key+1]|0x20 != name[0]|0x20) {
-			continue // most keys differ in length or in their first letter
+		next = n.next
+		if n.bareKey && (int(n.colon-n.key) != len(name)+len(`""`) || v.doc.src[n.key+1]|0x20 != name[0]|0x20) {
+			continue // faster than EqualFold: most keys differ in length or in their first letter
 		}
-		m := Value{v.Doc, i}
-		if !strings.EqualFold(m.Key(), name) {
+		m := Value{v.doc, i}
+		if !strings.EqualFold(m.key(), name) {
 			continue
 		}
 		if !found.Absent() {
-			v.Wrong(strconv.Quote(m.Key()) + " appears twice")
+			v.Refuse(strconv.Quote(m.key()) + " appears twice")
 		}
 		found = m
 	}
 	return found
 }
 
-// field is the value of an object's field, absent if it is null.
+// Field is Member without null, which is absent.
 func (v Value) Field(name string) Value { return v.Member(name).OrAbsent() }
 
-// members are the members of an object with keys of its own, null or not. A
-// key that appears twice is refused.
+// Members are the members of an object that is decoded into a map, with their
+// keys. Members can be null. A key that appears twice is refused.
 func (v Value) Members() iter.Seq2[string, Value] {
 	return func(yield func(string, Value) bool) {
-		var few [8]string // most objects need no map
+		var few [8]string // the first keys: most objects have no more and need no map
 		var seen map[string]bool
-		for m := range v.as('{', "an object").Children() {
-			key, place := m.Key(), int(m.Node().place)
+		for m := range v.Object().children() {
+			key, place := m.key(), int(m.node().place)
 			if seen[key] || slices.Contains(few[:min(place, len(few))], key) {
-				v.Wrong(strconv.Quote(key) + " appears twice")
+				v.Refuse(strconv.Quote(key) + " appears twice")
 			}
 			if place < len(few) {
 				few[place] = key
@@ -144,34 +173,35 @@ func (v Value) Members() iter.Seq2[string, Value] {
 	}
 }
 
-// items are the items of a list, null or not.
-func (v Value) Items() iter.Seq[Value] { return v.as('[', "a list").Children() }
+// Items are the items of a list. Items can be null.
+func (v Value) Items() iter.Seq[Value] { return v.List().children() }
 
-// itemsOrText are the items of a list, or the one text that stands for a list
-// of one in Docker's type strslice.StrSlice.
+// ItemsOrText are the items of a list. A string counts as a list of itself, as
+// in Docker's type strslice.StrSlice.
 func (v Value) ItemsOrText() iter.Seq[Value] {
-	if !v.Absent() && v.Node().Kind == '"' {
+	if !v.Absent() && v.node().kind == '"' {
 		return func(yield func(Value) bool) { yield(v) }
 	}
 	return v.Items()
 }
 
-// empty tells whether an object or list holds nothing.
-func (v Value) Empty() bool { return v.Absent() || v.Node().Next == v.I+1 }
+// Empty reports whether an object or list has no members or items. All other
+// values are empty, too.
+func (v Value) Empty() bool { return v.Absent() || v.node().next == v.index+1 }
 
-// text is the value of a string, "" if it is absent or null.
+// Text is the value of a string, "" if it is absent or null.
 func (v Value) Text() string {
 	if v = v.as('"', "a string"); v.Absent() {
 		return ""
 	}
-	n := v.Node()
-	if n.plain {
-		return v.Doc.src[n.Start+1 : n.End-1]
+	n := v.node()
+	if n.bare {
+		return v.doc.src[n.start+1 : n.end-1]
 	}
-	return unquote(v.Doc.src[n.Start:n.End])
+	return unquote(v.doc.src[n.start:n.end])
 }
 
-// texts are the strings of a list.
+// Texts are the values of a list of strings.
 func (v Value) Texts() []string {
 	var all []string
 	for item := range v.Items() {
@@ -180,37 +210,40 @@ func (v Value) Texts() []string {
 	return all
 }
 
-// flag is the value of a boolean, false if it is absent or null.
+// Flag is the value of a boolean, false if it is absent or null.
 func (v Value) Flag() bool {
 	if v.OrAbsent().Absent() {
 		return false
 	}
-	if v.Node().Kind == 't' {
+	switch v.node().kind {
+	case 't':
 		return true
+	case 'f':
+	default:
+		v.Refuse("not true or false")
 	}
-	v.Is('f', "true or false")
 	return false
 }
 
-// number is the value of a whole number, 0 if it is absent or null.
+// Number is the value of a whole number, 0 if it is absent or null.
 func (v Value) Number() int64 {
 	if v = v.as('0', "a number"); v.Absent() {
 		return 0
 	}
 	n, err := strconv.ParseInt(v.Raw(), 10, 64)
 	if err != nil {
-		v.Wrong("not a whole number")
+		v.Refuse("not a whole number")
 	}
 	return n
 }
 
-// textMap are the members of an object whose values are strings.
+// TextMap is an object whose values are strings, nil if it is empty.
 func (v Value) TextMap() map[string]string {
 	if v.OrAbsent().Empty() {
 		return nil
 	}
 	size := 0
-	for range v.Children() {
+	for range v.children() {
 		size++
 	}
 	all := make(map[string]string, size)
@@ -220,34 +253,24 @@ func (v Value) TextMap() map[string]string {
 	return all
 }
 
-func (v Value) Is(kind byte, what string) bool {
-	if v.Node().Kind == kind {
-		return true
-	}
-	v.Wrong("not " + what)
-	return false
-}
-
-func (v Value) Wrong(problem string) { v.Doc.Refuse(v.Pointer(), problem) }
-
-// pointer is the value's JSON pointer (RFC 6901), in the client's spelling of
-// the keys.
+// Pointer is the value's JSON pointer (RFC 6901), with the keys as they are
+// spelled in the text.
 func (v Value) Pointer() string {
-	var room [128]byte // enough for most
+	var room [128]byte // enough for most pointers
 	return string(v.appendPointer(room[:0]))
 }
 
 func (v Value) appendPointer(to []byte) []byte {
-	if v.Absent() || v.Node().parent < 0 {
+	if v.Absent() || v.node().parent < 0 {
 		return to
 	}
-	n := v.Node()
-	parent := Value{v.Doc, n.parent}
+	n := v.node()
+	parent := Value{v.doc, n.parent}
 	to = append(parent.appendPointer(to), '/')
-	if parent.Node().Kind != '{' {
+	if parent.node().kind != '{' {
 		return strconv.AppendInt(to, int64(n.place), 10)
 	}
-	key := v.Key()
+	key := v.key()
 	for i := range len(key) {
 		switch key[i] {
 		case '~':
