@@ -9,7 +9,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.described=$$(git describe --tags --always --dirty 2>/dev/null)" -o safesock ./cmd/safesock
 
-# safesock in front of this machine's Engine; one is installed if there is none.
+# safesock in front of this machine's Engine; installs an Engine if there is none.
 run: build
 	packaging/run.sh ./safesock
 
@@ -20,12 +20,12 @@ test: build check
 	SAFESOCK_E2E_ENGINES=20.10,28.5 go test -tags e2e -count=1 -parallel 4 -timeout 15m ./tests/e2e/...
 	SAFESOCK_E2E_ENGINES=28.5 SAFESOCK_E2E_TAGS=portable go test -tags e2e -count=1 -timeout 5m -run 'TestSessions/28.5/(forward_.*|ports_unset)$$' ./tests/e2e
 
-# The same on every engine there is: Docker 20.10, 26.1, 28.5, 29, Podman 4.3, 5.4, 5.8.
+# The tests with real engines on all of them: Docker 20.10, 26.1, 28.5, 29, Podman 4.3, 5.4, 5.8.
 test-engines: build
 	tests/e2e/setup.sh
 	SAFESOCK_E2E_ENGINES=20.10,26.1,28.5,29,podman-4.3,podman-5.4,podman-5.8 go test -tags e2e -count=1 -parallel 4 -timeout 60m ./tests/e2e/...
 
-# What has to be clean before each commit.
+# What must pass before each commit.
 check:
 	test -z "$$(gofmt -l . | tee /dev/stderr)"
 	go vet ./...
@@ -46,8 +46,8 @@ bench: build
 	tests/bench/setup.sh
 	go run ./tests/bench $(if $(PROFILE),-profile $(PROFILE))
 
-# Nine minutes of everything at once, and nothing may be left behind; and as
-# many minutes of random conversations.
+# Nine minutes of load, after which no memory, descriptor or goroutine may be
+# left behind; then 300,000 random conversations.
 soak: build
 	go run ./tests/bench -soak -for 9m
 	go test ./tests/wire -conversations 300000 -timeout 60m

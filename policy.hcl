@@ -2,10 +2,10 @@
 #
 # A policy says what a call to the Engine may do to the host. safesock reads
 # each call and lists its claims: a port to publish, a network to join, a path
-# to mount, a privilege, and the call itself. A claim is decided by the first
-# rule of its kind whose "when" holds.
+# to mount, a privilege, and the call itself. The first rule of a claim's kind
+# whose "when" holds decides the claim.
 #
-# Your own file is put before this one, so that one rule is a whole policy:
+# Your own rules are tried before these, so one rule is a complete policy:
 #
 #   port "the web server faces the LAN" {
 #     when   = compose.service == "web" && port.container == 443
@@ -13,9 +13,9 @@
 #     to     = ["0.0.0.0"]
 #   }
 #
-# What your rules leave open is decided here. At the top of your file may stand
+# This file decides what your rules leave open. The top of your file may have
 #
-#   mode    = "observe"   # report what would be done, forward all as it came
+#   mode    = "observe"   # report what would be done, change and refuse nothing
 #   inherit = false       # leave this file out; what no rule decides is denied
 #   locals {              # names for what you write more than once: local.databases
 #     databases = [5432, 3306, 6379]
@@ -24,12 +24,12 @@
 # A RULE
 #
 #   port "its name, for logs and messages" {  # port, network, mount, privilege or api
-#     when    = port.scope == "any"      # a condition; without it the rule decides all
+#     when    = port.scope == "any"      # a condition; without it the rule always holds
 #     action  = "bind"                   # see below
 #     to      = ["127.0.0.1", "::1"]     # for bind: one or more addresses,
 #                                        # or interface("docker0") for that interface's
-#     message = "ask ops for a wider one"      # what the client is told besides
-#     expires = "2027-01-01T00:00:00Z"   # from then on the rule is skipped
+#     message = "ask ops for a wider one"      # added to what the client is told
+#     expires = "2027-01-01T00:00:00Z"   # the rule is skipped from then on
 #   }
 #
 #   allow     leave the claim as it came (the audit log has it)
@@ -49,11 +49,11 @@
 #   call       endpoint ("container.create"), method, path, version, known
 #   container  name, image, labels
 #   compose    project, service, files, dir; "" if it is not Compose
-#   client     uid, gid, user, groups, pid, command; a name that cannot be found denies
+#   client     uid, gid, user, groups, pid, command; a name that cannot be looked up denies
 #   local      your locals
 #
-# A fact that is missing is "" or 0. A label that may be missing is
-# lookup(container.labels, "key", ""); what fails while a call is decided denies.
+# An attribute without a value is "" or 0. Write lookup(container.labels, "key", "")
+# for a label that may be missing. A condition that fails on a call denies it.
 #
 # Conditions are written in HCL: == != < > && || ! ( ) [ ] a ? b : c, "text",
 # numbers, true, false, and functions, among them
@@ -63,11 +63,11 @@
 #   contains(client.groups, "ops")              can(regex("^web-[0-9]+$", container.name))
 #
 # "safesock check FILE" finds mistakes, "safesock explain" shows what a compose
-# file or a "docker run" would come to. docs/policy.md is the whole reference.
+# file or a "docker run" would claim. docs/policy.md is the whole reference.
 
 
-# Ports. Clients that name no address get this host's loopback interface. What
-# they name they get: an address is a decision of theirs, and it is logged.
+# Ports. Clients that name no address get this host's loopback interface. An
+# address that a client names is kept, and logged.
 
 port "nowhere to put an address" {
   # swarm publishes on every interface of every node
@@ -112,8 +112,8 @@ network "any other way in" {
 }
 
 
-# Mounts. A program that is given the Engine's socket is given safesock's, and
-# so stays under this policy.
+# Mounts. A container that asks for the Engine's socket gets safesock's instead,
+# and so stays under this policy.
 
 mount "the Engine's socket" {
   when   = mount.socket
@@ -138,8 +138,8 @@ privilege "told, not refused" {
 }
 
 
-# Calls. Every call is one claim of this kind, also those that safesock only
-# forwards: a rule here with call.method and call.path is a filter.
+# Calls. Every call is one claim of this kind, even if safesock only forwards
+# it. So a rule with call.method and call.path is a filter.
 
 api "open" {
   action = "allow"

@@ -1,16 +1,16 @@
-# For a runner that starts compose files which nobody has read, for clients
-# that may be hostile. Nothing is left to the built-in policy: what no rule
-# here decides is denied.
+# For a CI runner that starts compose files which nobody has read, and for
+# clients that may be hostile. This file leaves nothing to the built-in policy:
+# what none of its rules decides is denied.
 
 inherit = false
 
 locals {
-  # The folder of the checkouts. Jobs may mount what is below it.
+  # The folder of the checkouts. Jobs may mount paths below this folder.
   workspace = "/home/runner/work"
 }
 
 
-# Ports are there for the job itself, which reaches them on 127.0.0.1.
+# Ports are for the job itself, which reaches them on 127.0.0.1.
 
 port "loopback only" {
   when   = port.bindable
@@ -32,7 +32,7 @@ network "no way around published ports" {
 }
 
 
-# Paths of the host: the checkouts, and safesock's socket for who wants the
+# Paths of the host: the checkouts, and safesock's socket in place of the
 # Engine's.
 
 mount "the Engine's socket" {
@@ -51,13 +51,14 @@ mount "nothing else of the host" {
 }
 
 
-# Privileges: also what swarm, plugins and BuildKit can do. A build by BuildKit
-# runs programs of the client's as frontends. Those let steps run without
-# seccomp before Engine 29.6.1 (GHSA-7236-3392-c5c6), and on some older Engines
-# they reach files of the host or its network. A client can also enter the
-# builds of others, with their files and secrets. Nothing in the Engine's
-# configuration prevents that, and safesock does not read what BuildKit is
-# asked. It reads what builds with DOCKER_BUILDKIT=0 ask of the classic builder.
+# Privileges, including what swarm, plugins and BuildKit can do. A build by
+# BuildKit runs frontends, which are programs that the client chooses. Frontends
+# let steps run without seccomp before Engine 29.6.1 (GHSA-7236-3392-c5c6), and on
+# some older Engines they reach the host's files or network. A client can also
+# enter the builds of others, with their files and secrets. Nothing in the
+# Engine's configuration prevents that, and safesock does not read what a client
+# asks of BuildKit. With DOCKER_BUILDKIT=0, a build uses the classic builder,
+# whose calls safesock reads.
 
 privilege "no BuildKit" {
   when    = privilege.name == "buildkit"

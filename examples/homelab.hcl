@@ -1,8 +1,8 @@
-# For a home server: a reverse proxy faces the LAN, in a compose project of its
-# own; everything behind it stays on the machine, databases above all.
+# For a home server. A reverse proxy faces the LAN, in a Compose project of its
+# own. Everything behind the proxy stays on the machine, above all databases.
 #
 # The proxy's project is named "edge" here. Anybody who may use Docker here can
-# give a project this name: this policy holds against mistakes, not malice.
+# give a project this name: this policy is against mistakes, not malice.
 
 locals {
   databases = [1433, 3306, 5432, 6379, 9200, 11211, 27017]

@@ -1,7 +1,8 @@
-# For a developer's machine. Ports stay on it, and databases do so even if a
-# compose file asks for more. Containers that call published ports through
-# host.docker.internal (--add-host host.docker.internal:host-gateway) still
-# reach them, on the address of Docker's own bridge; nobody else does.
+# For a developer's machine. Ports without an address stay on the machine, and
+# databases stay there even if a compose file asks for more. Other containers
+# still reach these ports, but not databases, through host.docker.internal
+# (--add-host host.docker.internal:host-gateway), which is the address of
+# Docker's own bridge. Other hosts do not reach them.
 #
 # What these rules leave open, the built-in policy decides.
 
@@ -22,8 +23,8 @@ port "here and for sibling containers" {
   to     = ["127.0.0.1", interface("docker0")]
 }
 
-# To show one service to the others in the room, for a while, take away the #
-# and write its Compose project and port:
+# To show one service to the others in the room for a while, uncomment this rule
+# and fill in the service's Compose project and port:
 #
 # port "the demo faces the room" {
 #   when    = compose.project == "demo" && port.container == 8080

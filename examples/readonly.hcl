@@ -1,7 +1,7 @@
-# Look, but do not touch: what socket proxies by path do, for a dashboard or a
-# reverse proxy that only lists containers. Nothing can be made, started,
-# entered or read out: logs, files, secrets and attached streams are not on the
-# list.
+# Read-only access, for a dashboard or a reverse proxy that only lists
+# containers. Like other socket proxies, this policy filters calls by their path.
+# Clients can create, start and enter nothing. Logs, files, secrets and attached
+# streams are not on the list, so clients cannot read them either.
 
 locals {
   readable = [

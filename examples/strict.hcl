@@ -1,6 +1,6 @@
-# Loopback only, whatever is asked, as Docker Desktop's "localhost only" port
-# binding: nothing that a client writes makes a port reachable from another
-# host, and no network does either.
+# Loopback only, whatever is asked, like Docker Desktop's "localhost only" port
+# binding. No published port and no network makes a container reachable from
+# another host. Privileges and BuildKit, which can do so, are only warned about.
 
 port "loopback, whatever is asked" {
   when   = port.bindable && port.scope != "loopback"

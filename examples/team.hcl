@@ -1,5 +1,5 @@
-# For a machine that a team shares: who may show what to whom. Users and groups
-# are this host's, as the kernel tells them of the client's connection.
+# For a machine that a team shares: which users may publish which ports. Users
+# and groups are this host's. The kernel reports them for each connection.
 
 port "operators publish where they say" {
   when   = contains(client.groups, "ops") && port.scope != "unset"

@@ -3,14 +3,14 @@
 #
 #   packaging/run.sh SAFESOCK [ARGUMENT...]
 #
-# A machine without an Engine gets Debian's docker.io. Where no service manager
-# starts it, dockerd runs until safesock ends. The arguments go to
-# "safesock serve".
+# If the machine has no Engine, this installs Debian's docker.io. Without
+# systemd, it starts dockerd, which runs until safesock ends. The arguments go
+# to "safesock serve".
 set -euo pipefail
 
 die() { echo "run.sh: $*" >&2; exit 1; }
 
-# answers tells whether an Engine answers on the socket.
+# answers reports whether an Engine answers on the socket.
 answers() {
 	[ -S "$1" ] && curl -fsS -o /dev/null -m 5 --unix-socket "$1" http://localhost/_ping 2>/dev/null
 }
@@ -56,8 +56,8 @@ if ! engine; then
 	engine || die "the Engine does not answer after 30 seconds; see /var/log/dockerd.log"
 fi
 
-# The shell stays, to end a dockerd that it started. What a terminal sends to
-# all of its programs reaches safesock once, through the shell.
+# The shell waits for safesock, to end a dockerd that it started. A signal from
+# the terminal reaches safesock once, through the shell.
 trap 'kill -TERM "$child" 2>/dev/null || true' INT TERM HUP
 setsid "$safesock" serve "$@" &
 child=$!

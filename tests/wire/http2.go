@@ -41,7 +41,7 @@ type stream struct {
 type flow struct {
 	body    []byte
 	cuts    []int // where its pieces end
-	sized   bool  // its Content-Length is told
+	sized   bool  // it has a Content-Length
 	trailer string
 	pause   time.Duration // before each piece
 }
@@ -274,7 +274,7 @@ func (b *sender) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// length is what is told of a body's length, -1 for nothing.
+// length is the length that a body is announced with, -1 if it is not announced.
 func (f *flow) length() int64 {
 	if f.sized {
 		return int64(len(f.body))

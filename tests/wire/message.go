@@ -71,7 +71,7 @@ type message struct {
 	text    string
 }
 
-// framing is how the end of a body is told.
+// framing is how a reader finds the end of a body.
 type framing int
 
 const (
