@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -139,9 +140,8 @@ func (c *connection) requests() (next verdict, err error) {
 			}
 		}
 		if owed != nothing {
-			v, ok := <-c.answered
-			if !ok || v != nextRequest {
-				return v, nil
+			if next, err := c.awaitAnswer(owed); err != nil || next != nextRequest {
+				return next, err
 			}
 			owed = nothing
 			continue
@@ -166,6 +166,27 @@ func (c *connection) requests() (next verdict, err error) {
 		if c.halfDone() {
 			return lastAnswer, net.ErrClosed
 		}
+	}
+}
+
+// awaitAnswer waits until an answer has gone to the client, and returns what
+// comes after it. While the answer decides what the client's next bytes are,
+// none of them is read, but a client that leaves is noticed.
+func (c *connection) awaitAnswer(owed debt) (next verdict, err error) {
+	gone := context.Background()
+	if owed == aVerdict {
+		client, stop := c.client.waiting()
+		defer stop()
+		gone = client
+	}
+	select {
+	case v, ok := <-c.answered:
+		if !ok {
+			return lastAnswer, nil
+		}
+		return v, nil
+	case <-gone.Done():
+		return lastAnswer, io.EOF
 	}
 }
 

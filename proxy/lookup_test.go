@@ -92,3 +92,20 @@ func TestALookUpThatTakesLongIsWaitedForAtTheEndOfServing(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// While an answer decides what the client's next bytes are, none of them is
+// read. A client that leaves is noticed all the same.
+func TestAClientThatLeavesBeforeTheAnswerToAnUpgradeEndsTheEnginesCall(t *testing.T) {
+	left := make(chan struct{})
+	w := newWorld(t, func(e *peerEnd) {
+		e.expect(execStart)
+		e.expectEnd()
+		close(left)
+	})
+	c := w.dial()
+	c.send(execStart)
+	w.awaitConnections(1)
+	c.Close()
+	<-left
+	w.awaitConnections(0)
+}
