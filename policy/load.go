@@ -351,7 +351,7 @@ func (l *loader) readExpires(r *rule, attr *hclsyntax.Attribute) {
 	at, err := time.Parse(time.RFC3339, text)
 	switch {
 	case err == nil:
-		r.expires = at
+		r.expires = &at
 	case isDate(text):
 		l.fault(attr.Expr.Range(), "Unsuitable time", "A day alone has no time zone: write expires = %q.", text+"T00:00:00Z")
 	default:

@@ -45,7 +45,7 @@ type rule struct {
 	to      *value       // for Bind
 	addrs   []netip.Addr // to, if it is known
 	message *value       // nil if it has none
-	expires time.Time
+	expires *time.Time   // nil for a rule that does not expire
 
 	src    *source
 	broken bool // its condition has a mistake
@@ -100,7 +100,7 @@ func (p *Policy) Filters() bool {
 		return true // no rule decides: every call is denied
 	}
 	first := rules[0]
-	return first.action != Allow || first.when != nil || !first.expires.IsZero()
+	return first.action != Allow || first.when != nil || first.expires != nil
 }
 
 // Rules gives every rule in the order in which they are tried, kind by kind.
@@ -136,5 +136,5 @@ func (p *Policy) Warnings(at time.Time) *Diagnostics {
 
 // expired tells whether a rule is to be skipped at a time.
 func (r *rule) expired(at time.Time) bool {
-	return !r.expires.IsZero() && !at.Before(r.expires)
+	return r.expires != nil && !at.Before(*r.expires)
 }

@@ -179,3 +179,16 @@ func TestExamplesOfTheReferenceLoad(t *testing.T) {
 		t.Errorf("found %d examples, want 3", found)
 	}
 }
+
+func TestARuleThatExpiredInTheYearOneIsSkipped(t *testing.T) {
+	p := parse(t, `privilege "once" {
+  action  = "allow"
+  expires = "0001-01-01T00:00:00Z"
+}
+privilege "now" { action = "deny" }
+`)
+	got := p.Decide(&policy.Call{Time: time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)}, policy.Privilege{Name: "cap"})
+	if got.Action != policy.Deny || got.Rule.Name != "now" {
+		t.Errorf("got %v by %q, want %v by %q", got.Action, got.Rule.Name, policy.Deny, "now")
+	}
+}

@@ -22,7 +22,7 @@ func (l *loader) checkReach(p *Policy) {
 			case first != nil && first.src == r.src:
 				l.fault(r.block.DefRange(), "Rule is never reached", "The rule before it in line %d has the same condition.", first.Line)
 			}
-			if !r.expires.IsZero() || r.broken {
+			if r.expires != nil || r.broken {
 				continue
 			}
 			if condition == "" {
