@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/safesock/safesock"
 	"github.com/safesock/safesock/policy"
