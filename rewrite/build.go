@@ -51,10 +51,24 @@ func (c *reading) buildNetwork(mode string) {
 		c.pinParameter("networkmode", "container:"+x.Field("Id").Text())
 	} else {
 		c.attach(mode, jsonedit.Value{})
+		c.pinBuildNetwork(mode)
 	}
 	for _, cl := range c.claims[before:] {
 		cl.parameter, cl.text = "networkmode", jsonedit.Quote(mode)
 	}
+}
+
+// pinBuildNetwork replaces the name of a network by its id. Podman's networks
+// have names that never mean another one.
+func (c *reading) pinBuildNetwork(mode string) {
+	switch mode {
+	case "", "default", "bridge", "host", "none":
+		return
+	}
+	if strings.HasPrefix(c.path, "/libpod/") || c.podman() {
+		return
+	}
+	c.pinParameter("networkmode", c.must(aNetwork, mode).Field("Id").Text())
 }
 
 // podmanBuild claims what else the query can ask of a Podman build.

@@ -67,11 +67,21 @@ func Platform(platform string) string {
 	if platform == "" {
 		return ""
 	}
+	if !strings.Contains(platform, "/") && !slices.Contains(systems, platform) {
+		platform = "linux/" + platform
+	}
 	var fields []string
 	for i, part := range strings.SplitN(platform, "/", 3) {
 		fields = append(fields, jsonedit.Quote([]string{"os", "architecture", "variant"}[i])+":"+jsonedit.Quote(part))
 	}
 	return "?platform=" + url.QueryEscape("{"+strings.Join(fields, ",")+"}")
+}
+
+// systems are what a platform of one part can name besides an architecture
+// (containerd: platforms.Parse).
+var systems = []string{
+	"aix", "android", "darwin", "dragonfly", "freebsd", "hurd", "illumos", "ios", "js", "linux", "netbsd", "openbsd", "plan9", "solaris", "wasip1",
+	"windows", "zos",
 }
 
 // lacks is the first field that an answer must have and has not, "" if it has

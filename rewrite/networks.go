@@ -1,6 +1,9 @@
 package rewrite
 
 import (
+	"net/http"
+	"strings"
+
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
@@ -9,6 +12,7 @@ import (
 func networkCreate(c *reading) {
 	network := c.body()
 	c.reach(network, network)
+	c.refusePrefix(network.Field("Name").Text())
 
 	// The options of a configuration replace the Engine's defaults.
 	from := network.Field("ConfigFrom").Field("Network")
@@ -18,6 +22,18 @@ func networkCreate(c *reading) {
 		for _, cl := range c.claims[before:] {
 			cl.at = from
 		}
+	}
+}
+
+// refusePrefix refuses a network whose name is the beginning of another
+// network's id. Engines look for a name first and for the beginning of an id
+// then, so that the name would mean the other network once this one is removed.
+func (c *reading) refusePrefix(name string) {
+	if strings.Trim(name, "0123456789abcdef") != "" || name == "" {
+		return
+	}
+	if other := c.engine(aNetwork, name); !other.Absent() && other.Field("Name").Text() != name {
+		c.refuse(http.StatusConflict, "the name %s is the beginning of the id of the network %s; choose another name", name, other.Field("Name").Text())
 	}
 }
 

@@ -69,11 +69,11 @@ func (l *portList) texts(c *reading) (texts []string, changed bool) {
 	if !changed {
 		return nil, false
 	}
-	kept := map[string]bool{} // the host addresses with ports that stay in the list
+	kept := map[policy.Port]bool{} // what stays published, each with a host address and port
 	for _, e := range l.entries {
 		for _, cl := range e.claims {
-			if port := cl.Claim.(policy.Port); !unmet(cl) {
-				keep(kept, port.IP, port.Host)
+			if !unmet(cl) {
+				keep(kept, cl.Claim.(policy.Port))
 			}
 		}
 	}
@@ -90,7 +90,7 @@ func (l *portList) texts(c *reading) (texts []string, changed bool) {
 // moved is the text of an entry with the addresses of a decision. An address that
 // the list publishes the port on already is left out: the Engine would find the
 // port in use.
-func (e *portEntry) moved(c *reading, first *claim, kept map[string]bool) string {
+func (e *portEntry) moved(c *reading, first *claim, kept map[policy.Port]bool) string {
 	to := first.decision.To
 	for _, cl := range e.claims {
 		if !slices.Equal(cl.decision.To, to) {
@@ -105,7 +105,13 @@ func (e *portEntry) moved(c *reading, first *claim, kept map[string]bool) string
 	hostPort := c.sharedPort(first.Claim.(policy.Port), to)
 	var texts []string
 	for _, ip := range to {
-		if keep(kept, ip.String(), cmp.Or(hostPort, first.Claim.(policy.Port).Host)) {
+		isNew := false
+		for _, cl := range e.claims {
+			port := cl.Claim.(policy.Port)
+			port.IP, port.Host = ip.String(), cmp.Or(hostPort, port.Host)
+			isNew = keep(kept, port) || isNew
+		}
+		if isNew {
 			texts = append(texts, e.on(e.at, ip.String(), hostPort))
 		}
 	}
@@ -116,18 +122,13 @@ func (e *portEntry) moved(c *reading, first *claim, kept map[string]bool) string
 	return text
 }
 
-// keep adds an address and port to those that are kept, and reports whether they
-// are new. A port that the Engine chooses is always new.
-func keep(kept map[string]bool, ip, hostPort string) bool {
-	if hostPort == "" || strings.Contains(hostPort, "-") {
-		return true
-	}
-	at := ip + " " + hostPort
-	if kept[at] {
-		return false
-	}
-	kept[at] = true
-	return true
+// keep adds a port on a host address to those that are kept, and reports whether
+// it is new. A host port that the Engine chooses is always new.
+func keep(kept map[policy.Port]bool, port policy.Port) bool {
+	chosen := port.Host == "" || strings.Contains(port.Host, "-")
+	isNew := chosen || !kept[port]
+	kept[port] = true
+	return isNew
 }
 
 // sharedPort chooses the host port of a port that is published on several
