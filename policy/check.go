@@ -147,12 +147,12 @@ func (c *checker) evaluate(expr hclsyntax.Expression) {
 	}
 }
 
-// isFaulted tells whether there is a mistake in an expression.
+// isFaulted reports whether there is a mistake in an expression.
 func (c *checker) isFaulted(expr hclsyntax.Expression) bool {
 	return slices.ContainsFunc(c.faulted, func(r hcl.Range) bool { return within(r, expr.Range()) })
 }
 
-// within tells whether a range lies in another one of the same file.
+// within reports whether a range lies in another one of the same file.
 func within(inner, outer hcl.Range) bool {
 	return outer.Start.Byte <= inner.Start.Byte && inner.End.Byte <= outer.End.Byte
 }
@@ -355,7 +355,7 @@ func (c *checker) attributeOf(expr hclsyntax.Expression) (object string, attr At
 	return root, attr, ok
 }
 
-// isLive tells whether an expression's value depends on the call or on the
+// isLive reports whether an expression's value depends on the call or on the
 // host.
 func (l *loader) isLive(expr hclsyntax.Expression) bool {
 	for _, t := range expr.Variables() {
@@ -366,7 +366,7 @@ func (l *loader) isLive(expr hclsyntax.Expression) bool {
 	return calls(expr, interfaceFunction)
 }
 
-// isLiveLocal tells whether a traversal leads to a local whose value depends
+// isLiveLocal reports whether a traversal leads to a local whose value depends
 // on the call or on the host.
 func (l *loader) isLiveLocal(t hcl.Traversal) bool {
 	if t.RootName() != "local" || len(t) < 2 {
@@ -376,7 +376,7 @@ func (l *loader) isLiveLocal(t hcl.Traversal) bool {
 	return ok && l.locals[name] != nil && l.locals[name].known == cty.NilVal
 }
 
-// calls tells whether an expression calls a function.
+// calls reports whether an expression calls a function.
 func calls(expr hclsyntax.Expression, name string) (found bool) {
 	hclsyntax.VisitAll(expr, func(node hclsyntax.Node) hcl.Diagnostics {
 		call, ok := node.(*hclsyntax.FunctionCallExpr)

@@ -54,7 +54,7 @@ func (c *checker) order(expr hclsyntax.Expression) {
 	c.warn(expr.Range(), "String compared as a number", "Where %s.%s is no number this fails, and the rule denies. %s", object, attr.Name, instead)
 }
 
-// comparable tells whether values of two types can be equal.
+// comparable reports whether values of two types can be equal.
 func comparable(a, b cty.Type) bool {
 	return a.HasDynamicTypes() || b.HasDynamicTypes() || a.Equals(b)
 }

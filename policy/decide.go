@@ -80,7 +80,7 @@ func noun(kind Kind) string {
 	return string(kind)
 }
 
-// holds tells whether a rule decides a claim.
+// holds reports whether a rule decides a claim.
 func (d *Decider) holds(r *rule) (bool, error) {
 	if r.when == nil {
 		return true, nil
@@ -234,7 +234,7 @@ func parseAddress(text string) (netip.Addr, error) {
 	return addr.Unmap(), nil
 }
 
-// lacksIPv6 tells whether the host is known to have no IPv6: its loopback
+// lacksIPv6 reports whether the host is known to have no IPv6: its loopback
 // interface has addresses and none of them is one.
 func (d *Decider) lacksIPv6() bool {
 	addrs, err := d.askInterface("lo")

@@ -189,7 +189,7 @@ func spell(traversal hcl.Traversal) string {
 	return b.String()
 }
 
-// isSecret tells whether a traversal leads into what may hold secrets.
+// isSecret reports whether a traversal leads into what may hold secrets.
 func isSecret(traversal hcl.Traversal, live bool) bool {
 	if len(traversal) < 2 {
 		return true // an object as a whole, or a variable of a for expression

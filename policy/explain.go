@@ -54,7 +54,7 @@ func detail(diag *hcl.Diagnostic) string {
 // parameter is what HCL says of a function's argument before what is wrong.
 var parameter = regexp.MustCompile(`^Invalid value for "\w+" parameter: `)
 
-// mayBeSecret tells whether what an expression gives on a live call may hold
+// mayBeSecret reports whether what an expression gives on a live call may hold
 // a secret.
 func mayBeSecret(expr hcl.Expression) bool {
 	return slices.ContainsFunc(expr.Variables(), func(t hcl.Traversal) bool { return isSecret(t, true) })

@@ -27,13 +27,13 @@ var (
 	}
 )
 
-// holds tells whether a condition decides the example's port.
+// holds reports whether a condition decides the example's port.
 func holds(t *testing.T, condition string) (bool, string) {
 	t.Helper()
 	return holdsFor(t, policy.KindPort, condition)
 }
 
-// holdsFor tells whether a condition decides a claim; an error is the reason
+// holdsFor reports whether a condition decides a claim; an error is the reason
 // of the denial.
 func holdsFor(t *testing.T, kind policy.Kind, condition string) (bool, string) {
 	t.Helper()

@@ -105,10 +105,10 @@ func globSetRune(rs []rune, i int) (r rune, next int, err error) {
 	return rs[i], i + 1, nil
 }
 
-// match tells whether the whole text matches. Its time is bounded by the
+// match reports whether the whole text matches. Its time is bounded by the
 // length of the text times that of the glob, whatever they are.
 func (g glob) match(text string) bool {
-	// at[i] tells whether the text so far can end before step i.
+	// at[i] reports whether the text so far can end before step i.
 	var buf [64]bool
 	at := buf[:]
 	if len(g)+1 > len(at) {
@@ -144,7 +144,7 @@ func (g glob) skip(at []bool) {
 	}
 }
 
-// matches tells whether a step that is no run takes a character.
+// matches reports whether a step that is no run takes a character.
 func (s globStep) matches(r rune) bool {
 	if s.any {
 		return r != '/'

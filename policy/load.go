@@ -261,7 +261,7 @@ func (l *loader) readWhen(r *rule, attr *hclsyntax.Attribute) {
 	}
 }
 
-// refersTo tells whether a rule or a local looks at an attribute.
+// refersTo reports whether a rule or a local looks at an attribute.
 func (p *Policy) refersTo(object, attribute string) bool {
 	for _, local := range p.locals {
 		if mentions(local.expr, object, attribute) {

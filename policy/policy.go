@@ -85,14 +85,14 @@ func Parse(names Names, files ...File) (*Policy, error) {
 	return p, nil
 }
 
-// Observe tells whether the policy only reports.
+// Observe reports whether the policy only reports.
 func (p *Policy) Observe() bool { return p.observe }
 
-// LooksAtKnown tells whether a decision can depend on Call.Known, which for
+// LooksAtKnown reports whether a decision can depend on Call.Known, which for
 // some calls is known only if the Engine is asked.
 func (p *Policy) LooksAtKnown() bool { return p.known }
 
-// Filters tells whether an api rule may do anything but allow. If not, calls
+// Filters reports whether an api rule may do anything but allow. If not, calls
 // that are not intercepted need not be decided.
 func (p *Policy) Filters() bool {
 	rules := p.rules[KindAPI]
@@ -134,7 +134,7 @@ func (p *Policy) Warnings(at time.Time) *Diagnostics {
 	return report(p.files, diags)
 }
 
-// expired tells whether a rule is to be skipped at a time.
+// expired reports whether a rule is to be skipped at a time.
 func (r *rule) expired(at time.Time) bool {
 	return r.expires != nil && !at.Before(*r.expires)
 }

@@ -33,7 +33,7 @@ type scope struct {
 	privilege Privilege
 }
 
-// newScope takes a claim in; it tells whether it knows the claim's type.
+// newScope takes a claim in; it reports whether it knows the claim's type.
 func newScope(call *Call, claim Claim) (s scope, known bool) {
 	s.call = call
 	switch c := claim.(type) {

@@ -127,7 +127,7 @@ func (c *connection) explainEnd(q question, err error) {
 	_, _ = c.client.Write(errorAnswer(status, reason, q.head, true))
 }
 
-// becomesRaw tells whether both sides stop speaking HTTP after this answer:
+// becomesRaw reports whether both sides stop speaking HTTP after this answer:
 // it was upgraded, or is a hijack as the Engine does it without Upgrade.
 func becomesRaw(h head, q question) bool {
 	if q.intercepted == nil || q.intercepted.endpoint == nil {

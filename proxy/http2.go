@@ -58,7 +58,7 @@ func (c *connection) http2() error {
 	return nil
 }
 
-// asksForGRPC tells whether a request asks for the one upgrade that the Engine
+// asksForGRPC reports whether a request asks for the one upgrade that the Engine
 // makes of POST /grpc (moby: serveGRPC).
 func asksForGRPC(match rewrite.Match, header http.Header) bool {
 	return match.Endpoint != nil && match.Endpoint.Name == "grpc" && header.Get("Upgrade") == "h2c"

@@ -190,7 +190,7 @@ func (s *speaker) listen() error {
 	}
 }
 
-// isEnd tells whether an error is how the plan ends: by the other party's end,
+// isEnd reports whether an error is how the plan ends: by the other party's end,
 // its own, or a socket that was closed with bytes unread.
 func (s *speaker) isEnd(err error) bool {
 	breaks := s.plan.parts[client] || s.plan.parts[engine]

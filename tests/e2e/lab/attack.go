@@ -62,7 +62,7 @@ func (m *Machine) Bridge(t testing.TB, name string) {
 	}
 }
 
-// SameFile tells whether a path in the container whose first process is pid is
+// SameFile reports whether a path in the container whose first process is pid is
 // the same file as one of the machine's. The pid is the machine's.
 func (m *Machine) SameFile(pid int, inside, outside string) bool {
 	a, err := os.Stat(m.Path(fmt.Sprintf("/proc/%d/root%s", pid, inside)))
@@ -73,7 +73,7 @@ func (m *Machine) SameFile(pid int, inside, outside string) bool {
 	return err == nil && os.SameFile(a, b)
 }
 
-// SharesNamespace tells whether a process has the machine's own namespace of a
+// SharesNamespace reports whether a process has the machine's own namespace of a
 // kind, as in "net".
 func (m *Machine) SharesNamespace(pid int, kind string) bool {
 	a, err := os.Readlink(m.Path(fmt.Sprintf("/proc/%d/ns/%s", pid, kind)))
@@ -98,13 +98,13 @@ func (m *Machine) Status(pid int, field string) string {
 	return ""
 }
 
-// Capable tells whether a process has a capability, by its number.
+// Capable reports whether a process has a capability, by its number.
 func (m *Machine) Capable(pid int, capability uint) bool {
 	set, err := strconv.ParseUint(m.Status(pid, "CapEff"), 16, 64)
 	return err == nil && set&(1<<capability) != 0
 }
 
-// Exists tells whether the machine has a file.
+// Exists reports whether the machine has a file.
 func (m *Machine) Exists(path string) bool {
 	_, err := os.Lstat(m.Path(path))
 	return err == nil

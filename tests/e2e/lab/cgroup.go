@@ -80,7 +80,7 @@ func (m *Machine) cgroups() []string {
 // need not exist.
 func (m *Machine) Cgroup() string { return "/" + cgroupParent() + "/" + filepath.Base(m.Dir) }
 
-// InCgroup tells whether a process is in a cgroup, or below it.
+// InCgroup reports whether a process is in a cgroup, or below it.
 func InCgroup(path string) bool {
 	processes, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range processes {

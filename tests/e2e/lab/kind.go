@@ -39,7 +39,7 @@ var (
 	podman  = []string{"podman", "--cgroup-manager=cgroupfs", "system", "service", "--time=0", "unix://" + podmanSocket}
 )
 
-// Podman tells whether the engine is Podman.
+// Podman reports whether the engine is Podman.
 func (k Kind) Podman() bool { return strings.HasPrefix(k.Name, "podman") }
 
 // Kinds are the engines to test with: those that SAFESOCK_E2E_ENGINES names,
