@@ -171,8 +171,9 @@ func (c *connection) tell(h head, how framing, x *intercepted) error {
 		return relay(c.client, c.engine, h, how, chunks{extensions: true})
 	}
 	n, body, err := c.engine.message(h, how, maxAnswer)
-	if err != nil && err != errTooLong {
-		return err
+	if err != nil && err != errTooLong { // it broke off: what came goes on
+		x.answered(c.server, h.status, "")
+		return errors.Join(err, send(c.client, c.engine, len(c.engine.pending)))
 	}
 	told, id := rewrite.Warn(body, x.warnings)
 	x.answered(c.server, h.status, id)

@@ -77,3 +77,22 @@ func TestAnAnswerThatCanBeToldOfSomethingMayHaveChunkExtensions(t *testing.T) {
 		c.expect(answer)
 	}
 }
+
+// A create's answer is read whole, as it can get warnings. One that breaks off
+// is handed on and logged all the same.
+func TestACreatesAnswerThatBreaksOffArrivesAsFarAsItCame(t *testing.T) {
+	const answer = "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"Id\":\"0123"
+	request := create(`{"Image":"web:1"}`)
+	w := newWorld(t, func(e *peerEnd) {
+		e.expect(request)
+		e.send(answer)
+	})
+	c := w.dial()
+	c.send(request)
+	c.expect(answer)
+	c.expectEnd()
+	w.awaitConnections(0)
+	if log := w.auditLog(); !strings.Contains(log, `"record":"answer"`) || !strings.Contains(log, `"status":201`) {
+		t.Errorf("got %s, want a record of the answer", log)
+	}
+}
