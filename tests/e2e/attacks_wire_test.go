@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -332,6 +333,10 @@ func reset(t *testing.T, l *lab.Lab, calm []string) {
 		_ = l.Command("", "pkill", "-KILL", "-x", "web").Run() // there may be none
 		if left := l.Listening(t); !slices.Equal(left, calm) {
 			return fmt.Errorf("there listen %v, and before the attack %v", left, calm)
+		}
+		// A step of a build keeps its network until the Engine has ended the build.
+		if (&replay{lab: l}).engineText("/networks/lan", "Name") == "lan" {
+			return errors.New("the network lan is still there")
 		}
 		return nil
 	}); err != nil {
