@@ -11,6 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// ResolveAs is Resolve with one path for a file, whatever other names it has.
+func (m Machine) ResolveAs(path, file string) (resolved string, exists bool, err error) {
+	resolved, exists, err = m.Resolve(path)
+	if err != nil || !exists {
+		return resolved, exists, err
+	}
+	same, err := SameFile(resolved, file)
+	if same {
+		resolved = file
+	}
+	return resolved, exists, err
+}
+
 // SameFile reports whether two paths lead to the same file, as hard links do and
 // paths through the root of a process. A path that leads nowhere is the same
 // file as no other.

@@ -24,15 +24,7 @@ type callWorld struct {
 
 // Resolve has one path for the guarded socket, whatever other names it has.
 func (w callWorld) Resolve(path string) (resolved string, exists bool, err error) {
-	resolved, exists, err = w.Machine.Resolve(path)
-	if err != nil || !exists {
-		return resolved, exists, err
-	}
-	guarded, err := host.SameFile(resolved, w.server.guarded)
-	if guarded {
-		resolved = w.server.guarded
-	}
-	return resolved, exists, err
+	return w.ResolveAs(path, w.server.guarded)
 }
 
 // maxInspect bounds what is read of an Engine's answer to safesock's own

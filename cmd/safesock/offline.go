@@ -163,17 +163,10 @@ type thisHost struct {
 
 // Resolve has one path for the Engine's socket, whatever other names it has.
 func (h *thisHost) Resolve(path string) (resolved string, exists bool, err error) {
-	resolved, exists, err = h.Machine.Resolve(path)
-	same := false
-	if exists {
-		same, err = host.SameFile(resolved, h.engine)
-	}
-	switch {
-	case errors.Is(err, fs.ErrPermission):
+	resolved, exists, err = h.ResolveAs(path, h.engine)
+	if errors.Is(err, fs.ErrPermission) {
 		h.hidden = append(h.hidden, path)
 		return path, true, nil
-	case same:
-		resolved = h.engine
 	}
 	return resolved, exists, err
 }
