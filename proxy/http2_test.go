@@ -122,8 +122,8 @@ func TestARefusedStreamLeavesItsNeighboursAlone(t *testing.T) {
 		header         http.Header
 		want           string
 	}{
-		"by its form": {"POST", "/containers/create", unsized(`{"HostConfig":{"PublishAllPorts":true}}`), http.Header{"Content-Type": {"text/plain; form"}},
-			`415 {"message":"safesock: a body of the Content-Type \"text/plain; form\" is not read by this endpoint; send application/json"}`},
+		"by its form": {"POST", "/containers/create", unsized(`{"HostConfig":{"PublishAllPorts":true}}`), http.Header{"Content-Type": {"multipart/form-data"}},
+			`415 {"message":"safesock: a body of the Content-Type \"multipart/form-data\" is not read by this endpoint; send the parameters in the query"}`},
 		"by its length": {"POST", "/containers/create", strings.NewReader(strings.Repeat(" ", 65)), nil, `413 {"message":"safesock: the body is longer than 64 bytes, which is as much as is read of one call"}`},
 		"by its end":    {"POST", "/containers/create", unsized(strings.Repeat(" ", 65)), nil, `413 {"message":"safesock: the body is longer than 64 bytes, which is as much as is read of one call"}`},
 		"by its path":   {"POST", "/containers/./create", nil, nil, `400 {"message":"safesock: the path \"/containers/./create\" is not in its shortest form; send \"/containers/create\""}`},

@@ -61,7 +61,7 @@ func (s *streams) read(r *http.Request) (*intercepted, *http.Request, error) {
 		return nil, s.request(r, r.RequestURI, r.Body, r.ContentLength), nil
 	}
 	call := rewrite.Call{Match: match, URL: r.URL, Header: r.Header, Client: clientOf(s.peer)}
-	streams := match.Endpoint == nil || match.Endpoint.Traits&rewrite.Streams != 0
+	streams := match.Streams(r.Header)
 	if !streams {
 		if call.Body, err = s.server.wholeBody(r); err != nil {
 			return nil, nil, err

@@ -34,7 +34,7 @@ func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (d
 	if err != nil {
 		return nothing, c.refuse(bad("%v", err), q.head)
 	}
-	how, streams := h.requestFraming(), match.Endpoint == nil || match.Endpoint.Traits&rewrite.Streams != 0
+	how, streams := h.requestFraming(), match.Streams(request.Header)
 	n, body := len(h.raw), []byte(nil)
 	if !streams {
 		if h.expects && how != noBody && len(c.client.pending) == n {
