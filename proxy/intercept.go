@@ -88,7 +88,7 @@ func (s *Server) tooLong() error {
 // log. After an error the call goes no further.
 func (s *Server) decide(p *policy.Policy, call rewrite.Call, x *intercepted, waiting func() (context.Context, func())) (rewrite.Result, error) {
 	call.Time, call.Upstream, call.Listen = time.Now(), s.guarded, s.Listen
-	result, refusal := rewrite.Apply(p, call, callWorld{server: s, waiting: waiting})
+	result, refusal := rewrite.Apply(p, call, callWorld{server: s, uid: call.Client.UID, waiting: waiting})
 	var err error
 	if x.record, err = s.Audit.recordCall(call, x.peer, result, refusal, p.Observe()); err != nil {
 		s.log().Error("audit log", slog.Any("error", err))

@@ -32,6 +32,7 @@ type Server struct {
 	policy   atomic.Pointer[policy.Policy]
 	guarded  string // Upstream without symbolic links
 	engine   *http.Client
+	builds   builds
 	clients  errgroup.Group
 	draining atomic.Bool
 	calm     *time.Timer // fires when no client has come or gone for a while

@@ -17,6 +17,7 @@ import (
 type callWorld struct {
 	host.Machine
 	server *Server
+	uid    int // of the client
 	// waiting gives a context that ends when the call's client is gone. It is
 	// to be stopped before anything else is read from the client.
 	waiting func() (ctx context.Context, stop func())
@@ -26,6 +27,8 @@ type callWorld struct {
 func (w callWorld) Resolve(path string) (resolved string, exists bool, err error) {
 	return w.ResolveAs(path, w.server.guarded)
 }
+
+func (w callWorld) OwnsBuild(id string) bool { return w.server.builds.owns(id, w.uid) }
 
 // maxInspect bounds what is read of an Engine's answer to safesock's own
 // questions.

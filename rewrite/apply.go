@@ -23,6 +23,9 @@ func (c *pass) edited() (Call, error) {
 		}
 		next.Body = body
 	}
+	if c.messageChanged() {
+		next.Body = framed(c.sentMessage)
+	}
 	if c.sent == c.came {
 		return next, nil
 	}
@@ -151,7 +154,7 @@ func (c *pass) run(p *policy.Policy) {
 // API that was not reviewed: the Engine takes its newest. gRPC has no API
 // versions, and calls that are not intercepted are not worth a look-up.
 func (c *pass) isNewerThanReviewed() bool {
-	if c.call.Endpoint == nil || c.call.Endpoint.Name == "grpc.call" || c.call.Version != "" {
+	if c.call.Endpoint == nil || c.call.Endpoint.Traits&GRPC != 0 || c.call.Version != "" {
 		return false
 	}
 	version := c.engine(engineVersion, "")
@@ -297,7 +300,7 @@ func (c *pass) changers() string {
 }
 
 func (c *pass) changed() bool {
-	return len(c.Edits) > 0 || c.sent != c.came
+	return len(c.Edits) > 0 || c.sent != c.came || c.messageChanged()
 }
 
 func (c *pass) result() Result {

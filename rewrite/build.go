@@ -156,9 +156,3 @@ func imageCreate(c *reading) {
 		c.parameter(policy.Privilege{Name: "remote", Value: source}, "fromSrc")
 	}
 }
-
-// grpcCall claims a call of a gRPC service, which Engines since 29 have beside
-// their API, on HTTP/2. BuildKit's builds can use the host's network.
-func grpcCall(c *reading) {
-	c.claim(policy.Privilege{Name: "buildkit", Value: c.vars["service"] + "/" + c.vars["method"]}, jsonedit.Value{})
-}

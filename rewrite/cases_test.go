@@ -106,7 +106,10 @@ func caseCall(t testing.TB, text string) Call {
 		}
 		body = unquoted
 	}
-	if body != "" {
+	switch {
+	case c.Endpoint != nil && c.Endpoint.Traits&GRPC != 0 && strings.HasPrefix(body, "{"):
+		c.Body = grpcBody(t, c.Path, body)
+	case body != "":
 		c.Body = []byte(body)
 	}
 	return c
@@ -156,7 +159,9 @@ func (w *world) result(t *testing.T, title, text string) string {
 	if r.Target != c.URL.RequestURI() {
 		fmt.Fprintf(&out, "target: %s\n", r.Target)
 	}
-	if !bytes.Equal(r.Body, c.Body) {
+	if !bytes.Equal(r.Body, c.Body) && c.Endpoint.Traits&GRPC != 0 {
+		fmt.Fprintf(&out, "message: %s\n", grpcText(t, c.Path, r.Body))
+	} else if !bytes.Equal(r.Body, c.Body) {
 		if !json.Valid(r.Body) {
 			t.Errorf("%s: the body is no JSON any more: %s", title, r.Body)
 		}

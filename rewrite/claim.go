@@ -13,6 +13,7 @@ type claim struct {
 	policy.Claim
 	at        jsonedit.Value // the value that makes the claim, in the body or in an answer of the Engine
 	parameter string         // the query parameter that makes the claim, if one does
+	field     string         // the path of the field of a gRPC message that makes the claim, if one does
 	text      string         // the JSON text that makes the claim, if it is not the value's
 
 	// A decision to bind or replace is carried out by edit, which returns the
@@ -37,6 +38,8 @@ func (cl *claim) outcome() Outcome {
 	switch {
 	case cl.parameter != "":
 		o.Pointer = "?" + cl.parameter
+	case cl.field != "":
+		o.Pointer = cl.field
 	case inBody(cl.at):
 		o.Pointer = cl.at.Pointer()
 	}

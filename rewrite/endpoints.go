@@ -17,6 +17,7 @@ const (
 	Upgrades                    // a 101 makes the connection a raw stream
 	Hijacks                     // a 200 does so, too, as for attach and exec start without an Upgrade header
 	Warns                       // the answer has a place for warnings
+	GRPC                        // the call is gRPC
 )
 
 // Endpoints are the routes that safesock intercepts. The first row that matches a
@@ -45,7 +46,7 @@ var Endpoints = []Endpoint{
 
 	{"POST", "/build", "image.build", build, Streams},
 	{"POST", "/images/create", "image.create", imageCreate, Streams},
-	{"POST", "/session", "session", nil, Streams | Upgrades}, // the Engine calls back, for files, secrets and keys of the client
+	{"POST", "/session", "session", session, Streams | Upgrades}, // the Engine calls back, for files, secrets and keys of the client
 	{"POST", "/grpc", "grpc", grants("buildkit", "grpc"), Streams | Upgrades},
 
 	{"POST", "/plugins/pull", "plugin.pull", pluginPull, 0},
@@ -108,8 +109,28 @@ var Endpoints = []Endpoint{
 	{"POST", "/libpod/manifests/{name:.*}/registry/{destination:.*}", "libpod.manifest.push", nil, Streams},       // Podman refuses other transports here
 	{"POST", "/libpod/manifests/{name:.*}", "libpod.manifest.create", grants("libpod", "manifest"), Streams},
 
-	// Engines since 29 serve gRPC beside their API.
-	{"POST", `/{service:(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*}/{method:\w+}`, "grpc.call", grpcCall, Streams},
+	// gRPC, over POST /grpc, and since Engine 29 on the socket itself (moby:
+	// daemon/command/httphandler.go).
+	{"POST", "/moby.buildkit.v1.Control/Solve", "buildkit.solve", buildkitCall(buildkitSolve), GRPC},
+	{"POST", "/moby.buildkit.v1.Control/Status", "buildkit.status", buildkitCall(buildkitStatus), GRPC},
+	{"POST", "/moby.buildkit.v1.Control/Session", "buildkit.session", buildkitCall(buildkitSession), GRPC | Streams},
+	{"POST", "/moby.buildkit.v1.Control/ListenBuildHistory", "buildkit.history", buildkitCall(buildkitHistory), GRPC},
+	{"POST", "/moby.buildkit.v1.Control/UpdateBuildHistory", "buildkit.history.update", buildkitCall(buildkitUpdateHistory), GRPC},
+	{"POST", "/moby.buildkit.v1.Control/ListWorkers", "buildkit.workers", buildkitCall(nil), GRPC | Streams},
+	{"POST", "/moby.buildkit.v1.Control/Info", "buildkit.info", buildkitCall(nil), GRPC | Streams},
+	{"POST", "/moby.buildkit.v1.Control/DiskUsage", "buildkit.du", buildkitCall(nil), GRPC | Streams}, // as /system/df tells it
+	{"POST", "/moby.buildkit.v1.Control/Prune", "buildkit.prune", buildkitCall(nil), GRPC | Streams},  // as /build/prune does it
+	{"POST", "/moby.buildkit.v1.frontend.LLBBridge/Solve", "buildkit.frontend.solve", buildkitCall(gatewaySolve), GRPC},
+	{"POST", "/moby.buildkit.v1.frontend.LLBBridge/Return", "buildkit.frontend.return", buildkitCall(gatewayReturn), GRPC},
+	{"POST", "/moby.buildkit.v1.frontend.LLBBridge/ResolveImageConfig", "buildkit.frontend.image", buildkitCall(gatewayResolveImage), GRPC},
+	{"POST", "/moby.buildkit.v1.frontend.LLBBridge/ResolveSourceMeta", "buildkit.frontend.source", buildkitCall(gatewayResolveSource), GRPC},
+	{"POST", "/moby.buildkit.v1.frontend.LLBBridge/{method:Ping|Inputs|Evaluate|Warn}", "buildkit.frontend", buildkitCall(gatewayCall), GRPC | Streams},
+	{"POST", "/moby.buildkit.v1.frontend.LLBBridge/{method:ReadFile|ReadDir|StatFile}", "buildkit.frontend.file", buildkitCall(gatewayCall), GRPC | Streams},
+	{"POST", "/moby.buildkit.v1.frontend.LLBBridge/{method:NewContainer|ReleaseContainer|ExecProcess|ReadFileContainer|ReadDirContainer|StatFileContainer}", "buildkit.frontend.exec", buildkitCall(gatewayContainer), GRPC | Streams},
+	{"POST", "/containerd.services.content.v1.Content/{method:Info|Read}", "buildkit.content", buildkitCall(nil), GRPC | Streams}, // by its digest
+	{"POST", "/containerd.services.content.v1.Content/List", "buildkit.content.list", buildkitCall(imageContents), GRPC | Streams},
+	{"POST", "/opentelemetry.proto.collector.trace.v1.TraceService/Export", "buildkit.trace", buildkitCall(nil), GRPC | Streams},
+	{"POST", `/{service:(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*}/{method:\w+}`, "grpc.call", buildkitCall(unreadCall), GRPC | Streams},
 }
 
 // endpoint returns the first row of Endpoints with a name.

@@ -23,7 +23,7 @@ func RouteHTTP2(method string, target *url.URL, header http.Header) (Match, erro
 		}
 		m.Endpoint, m.Known = endpoint("grpc.call"), false
 		m.Vars = map[string]string{"service": service, "method": name}
-	case m.Endpoint != endpoint("grpc.call"):
+	case m.Endpoint.Traits&GRPC == 0:
 		return m, &Refusal{http.StatusBadRequest, fmt.Sprintf(
 			"safesock: %s %s is no gRPC; send it with another Content-Type than %q", method, m.Path, header.Get("Content-Type"))}
 	}

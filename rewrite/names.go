@@ -11,7 +11,8 @@ var Names = policy.Names{
 	Endpoints: endpointNames(),
 	Modes:     []string{"host", "macvlan", "ipvlan", "routed", "unprotected", "overlay", "swarm", "plugin", "existing-bridge", "ipv6", "container", "ns", "pasta", "slirp4netns", "unknown"},
 	Privileges: []string{"privileged", "exec_privileged", "cap", "device", "pid", "ipc", "uts", "userns", "cgroup", "cgroupns", "cgroup_parent", "security_opt", "runtime",
-		"annotation", "volume", "volume_driver", "plugin", "swarm", "checkpoint", "secret_driver", "working_dir", "buildkit", "remote", "libpod",
+		"annotation", "volume", "volume_driver", "plugin", "swarm", "checkpoint", "secret_driver", "working_dir", "remote", "libpod",
+		"buildkit", "buildkit_unfixed", "frontend", "build_exec", "build_history", "others_build",
 		"plugin_network", "plugin_mount", "plugin_capabilities", "plugin_allow_all_devices", "container_id_file", "log_path"},
 }
 

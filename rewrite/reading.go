@@ -29,8 +29,10 @@ type reading struct {
 	refusal *Refusal
 
 	jsonedit.Edits
-	came   string     // the request target
-	sent   string     // the request target to send
+	came        string // the request target
+	sent        string // the request target to send
+	sentMessage []byte // the message of a gRPC call to send, nil if it was not read
+
 	params url.Values // of the target's query and of a form, nil until a parameter is read
 }
 

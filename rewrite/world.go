@@ -16,6 +16,9 @@ import (
 type World interface {
 	// Engine asks the Engine for GET path, as in "/images/web:1/json".
 	Engine(path string) (Answer, error)
+	// OwnsBuild reports whether a build, or a session of one, belongs to the
+	// call's client. It does unless another client named it before.
+	OwnsBuild(id string) bool
 	// Resolve follows the symbolic links of an absolute path of the host, as
 	// far as the path exists.
 	Resolve(path string) (resolved string, exists bool, err error)

@@ -94,6 +94,8 @@ func (w *world) HasInterface(name string) (bool, error) { return w.interfaces[na
 
 func (w *world) HasForeignPorts(bridge string) (bool, error) { return w.bridges[bridge], nil }
 
+func (w *world) OwnsBuild(id string) bool { return !strings.HasPrefix(id, "others") }
+
 func (w *world) Addresses(name string) ([]netip.Addr, error) {
 	switch name {
 	case "lo":
@@ -226,6 +228,8 @@ func (*hostile) Engine(path string) (Answer, error) {
 func (*hostile) HasInterface(string) (bool, error) { return true, nil }
 
 func (*hostile) HasForeignPorts(string) (bool, error) { return true, nil }
+
+func (*hostile) OwnsBuild(string) bool { return false }
 
 func (*hostile) FreePort(string, []netip.Addr, int, int, func(int) bool) (int, error) {
 	return 40000, nil

@@ -146,6 +146,9 @@ func (o *offline) FreePort(string, []netip.Addr, int, int, func(int) bool) (int,
 	return examplePort, nil
 }
 
+// OwnsBuild knows of no other client.
+func (o *offline) OwnsBuild(string) bool { return true }
+
 // The sockets of a world that names none.
 const (
 	usualUpstream = "/run/docker.sock"

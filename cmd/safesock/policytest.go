@@ -282,6 +282,8 @@ func (h madeHost) Addresses(name string) ([]netip.Addr, error) {
 
 func (h madeHost) HasForeignPorts(string) (bool, error) { return false, nil }
 
+func (h madeHost) OwnsBuild(string) bool { return true }
+
 // followLinks resolves a path by a table of symbolic links.
 func followLinks(path string, links map[string]string) string {
 	path = filepath.Clean(path)

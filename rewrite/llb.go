@@ -1,0 +1,100 @@
+package rewrite
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/safesock/safesock/policy"
+	pb "github.com/safesock/safesock/rewrite/protobuf"
+)
+
+// definitions claims what the build steps that a client wrote itself ask for,
+// wherever in the message they are (LLB, buildkit: solver/pb/ops.proto).
+func (c *reading) definitions(m *pb.Value) {
+	for op := range m.All("ExecOp") {
+		c.execOp(op)
+	}
+	for op := range m.All("SourceOp") {
+		c.sourceOp(op)
+	}
+}
+
+// execOp claims what a step that runs a command asks for.
+func (c *reading) execOp(op *pb.Value) {
+	const host, none = 1, 2
+	switch network := op.Number("network"); network {
+	case 0, none:
+	case host:
+		c.field(policy.Network{Mode: "host", Name: "host", Driver: "host"}, op.Path()+"/network", "HOST")
+	default:
+		c.refuse(http.StatusForbidden, "%s/network: there is no network mode %d", op.Path(), network)
+	}
+	switch security := op.Number("security"); security {
+	case 0:
+	case 1:
+		c.field(policy.Privilege{Name: "privileged"}, op.Path()+"/security", "INSECURE")
+	default: // before Docker 29.6.1, steps with other modes ran without seccomp
+		c.refuse(http.StatusForbidden, "%s/security: there is no security mode %d", op.Path(), security)
+	}
+	if parent := op.Message("meta").Text("cgroupParent"); parent != "" {
+		c.field(policy.Privilege{Name: "cgroup_parent", Value: parent}, op.Path()+"/meta/cgroupParent", parent)
+	}
+	for _, device := range op.Messages("cdiDevices") {
+		c.field(policy.Privilege{Name: "device", Value: device.Text("name")}, device.Path()+"/name", device.Text("name"))
+	}
+	for _, mount := range op.Messages("mounts") {
+		if kind := mount.Number("mountType"); kind > 4 {
+			c.field(policy.Privilege{Name: "unread", Value: "mount type"}, mount.Path()+"/mountType", "")
+		}
+	}
+}
+
+// sourceAttributes are the attributes of sources (buildkit: solver/pb/attr.go). Each reaches the build alone, or is
+// read by sourceOp.
+var sourceAttributes = map[string]bool{
+	"git.advice": true, "git.authheadersecret": true, "git.authtokensecret": true, "git.bundle": true, "git.checkoutbundle": true,
+	"git.checksum": true, "git.fetchbycommit": true, "git.fullurl": true, "git.keepgitdir": true, "git.knownsshhosts": true,
+	"git.mountsshsock": true, "git.mtime": true, "git.sig.ignoresignedtag": true, "git.sig.pubkey": true,
+	"git.sig.rejectexpired": true, "git.sig.requiresignedtag": true, "git.skipsubmodules": true,
+	"http.authheadersecret": true, "http.checksum": true, "http.filename": true, "http.gid": true,
+	"http.perm": true, "http.sig.pubkey": true, "http.sig.signature": true, "http.uid": true,
+	"image.checksum": true, "image.layerlimit": true, "image.recordtype": true, "image.resolvemode": true,
+	"llbbuild.filename": true,
+	"local.differ":      true, "local.excludepatterns": true, "local.followpaths": true, "local.includepattern": true,
+	"local.metadatatransfer": true, "local.metadatatransferexclude": true, "local.session": true, "local.sharedkeyhint": true,
+	"local.unique":   true,
+	"oci.layerlimit": true, "oci.session": true, "oci.store": true,
+}
+
+// sourceOp claims what a step that loads something asks for.
+func (c *reading) sourceOp(op *pb.Value) {
+	identifier := op.Text("identifier")
+	scheme, rest, _ := strings.Cut(identifier, "://")
+	switch scheme {
+	case "docker-image", "docker-image+blob", "local", "oci-layout", "oci-layout+blob":
+	case "http", "https", "git":
+		c.field(policy.Privilege{Name: "remote", Value: identifier}, op.Path()+"/identifier", identifier)
+	default:
+		c.field(policy.Privilege{Name: "unread", Value: "source " + scheme}, op.Path()+"/identifier", identifier)
+	}
+	// CVE-2026-33748: a folder of the repository that leads out of it.
+	if _, folder, _ := strings.Cut(rest, "#"); scheme == "git" && slices.Contains(strings.FieldsFunc(folder, isPathOrRef), "..") {
+		c.refuse(http.StatusForbidden, "%s/identifier: the folder %q leads out of the repository", op.Path(), folder)
+	}
+	attrs := op.Map("attrs")
+	for _, key := range slices.Sorted(maps.Keys(attrs)) {
+		value, field := attrs[key], op.Path()+"/attrs/"+key
+		switch {
+		case key == "local.session", key == "oci.session":
+			c.ownBuild(value, field)
+		case key == "http.filename" && strings.Contains(value, "/"): // CVE-2026-33747
+			c.refuse(http.StatusForbidden, "%s: %q is not the name of a file", field, value)
+		case !sourceAttributes[key] && !strings.HasPrefix(key, "http.header."):
+			c.field(policy.Privilege{Name: "unread", Value: "source attribute " + key}, field, value)
+		}
+	}
+}
+
+func isPathOrRef(r rune) bool { return r == '/' || r == ':' }

@@ -1,0 +1,444 @@
+// Package protobuf reads messages in the wire format of Protocol Buffers so that no
+// two readers can differ about them. It knows only the fields that a [Schema]
+// lists, and names those that the schema does not.
+//
+//	schema := protobuf.Schema{
+//		"Request": {1: {"Ref", protobuf.String}, 2: {"Labels", protobuf.Map(protobuf.String)}},
+//	}
+//	request, err := schema.Parse("Request", message)
+//	fmt.Println(request.Text("Ref"), request.Map("Labels")["team"], request.Unknown())
+//
+// The generated types of a service would merge what is sent twice, and keep silent
+// about what they do not know.
+package protobuf
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Schema holds message types by their names.
+type Schema map[string]map[protowire.Number]Field
+
+// Field is a field of a message type.
+type Field struct {
+	Name string
+	Type Type
+}
+
+// Type is the type of a field.
+type Type struct {
+	kind     kind
+	message  string // the name of the message type, for a message or a map of messages
+	repeated bool
+	isMap    bool
+}
+
+type kind int
+
+const (
+	varint kind = iota
+	text
+	data
+	message
+)
+
+// The types of fields. Opaque is a message whose fields do not matter.
+var (
+	Varint = Type{kind: varint} // any integer type, enum or bool that is not zigzag-encoded or fixed
+	String = Type{kind: text}
+	Bytes  = Type{kind: data}
+	Opaque = Type{kind: data}
+)
+
+// Message is the type of a field that holds a message of the named type.
+func Message(name string) Type { return Type{kind: message, message: name} }
+
+// Repeated is the type of a repeated field.
+func Repeated(t Type) Type { t.repeated = true; return t }
+
+// Map is the type of a map from strings to values of the type.
+func Map(t Type) Type { t.isMap = true; return t }
+
+// Bounds on the cost of one message.
+const (
+	maxDepth  = 100
+	maxFields = 1 << 18
+)
+
+// Value is a message that was read. Its methods accept a nil Value, which is a
+// message without fields. They panic if the schema has no such field.
+type Value struct {
+	schema  Schema
+	message string
+	path    string
+	fields  map[string][]item
+	keys    map[string]bool // "field/key" of each entry of a map
+	unknown []string        // of the whole message, the root's only
+}
+
+// item is one value of a field.
+type item struct {
+	key    string // of a map entry
+	number uint64
+	bytes  []byte
+	value  *Value
+}
+
+// Parse reads a message of the named type. Two readers could differ about a
+// message that it refuses: if a field that is not repeated or a key of a map occurs
+// twice, a field has another wire type than the schema says, or a string is not
+// UTF-8. Errors begin with the path of the field.
+func (s Schema) Parse(name string, b []byte) (*Value, error) {
+	p := parser{schema: s}
+	v, err := p.parse(name, "", b, 0)
+	if err != nil {
+		return nil, err
+	}
+	v.unknown = p.unknown
+	return v, nil
+}
+
+// parser reads one message with all that it contains.
+type parser struct {
+	schema  Schema
+	fields  int
+	unknown []string
+}
+
+func (p *parser) parse(name, path string, b []byte, depth int) (*Value, error) {
+	fields, ok := p.schema[name]
+	if !ok {
+		panic("the schema has no message " + name)
+	}
+	if depth == maxDepth {
+		return nil, fmt.Errorf("%s: messages are nested more than %d deep", path, maxDepth)
+	}
+	v := &Value{schema: p.schema, message: name, path: path, fields: map[string][]item{}}
+	for len(b) > 0 {
+		number, wire, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return nil, fmt.Errorf("%s: %w", placeOf(path), protowire.ParseError(n))
+		}
+		b = b[n:]
+		if p.fields++; p.fields > maxFields {
+			return nil, fmt.Errorf("%s: the message has more than %d fields", placeOf(path), maxFields)
+		}
+		field, known := fields[number]
+		if !known {
+			n := protowire.ConsumeFieldValue(number, wire, b)
+			if n < 0 {
+				return nil, fmt.Errorf("%s: %w", placeOf(path), protowire.ParseError(n))
+			}
+			b = b[n:]
+			p.notKnown(path + "/" + strconv.Itoa(int(number)))
+			continue
+		}
+		at := path + "/" + field.Name
+		n, err := p.field(v, field, at, wire, b, depth)
+		if err != nil {
+			return nil, err
+		}
+		b = b[n:]
+	}
+	return v, nil
+}
+
+// field reads one occurrence of a field, and returns its length.
+func (p *parser) field(v *Value, field Field, at string, wire protowire.Type, b []byte, depth int) (int, error) {
+	t, before := field.Type, v.fields[field.Name]
+	if len(before) > 0 && !t.repeated && !t.isMap {
+		return 0, fmt.Errorf("%s appears twice", at)
+	}
+	if t.kind == varint && !t.isMap {
+		return p.varints(v, field, at, wire, b)
+	}
+	if wire != protowire.BytesType {
+		return 0, fmt.Errorf("%s has the wire type %d", at, wire)
+	}
+	content, n := protowire.ConsumeBytes(b)
+	if n < 0 {
+		return 0, fmt.Errorf("%s: %w", at, protowire.ParseError(n))
+	}
+	if !t.isMap {
+		if t.repeated {
+			at += "/" + strconv.Itoa(len(before))
+		}
+		it, err := p.item(t, at, content, depth)
+		if err != nil {
+			return 0, err
+		}
+		v.fields[field.Name] = append(before, it)
+		return n, nil
+	}
+	it, err := p.entry(t, at, content, depth)
+	if err != nil {
+		return 0, err
+	}
+	key := field.Name + "/" + it.key
+	if v.keys[key] {
+		return 0, fmt.Errorf("%s/%s appears twice", at, it.key)
+	}
+	if v.keys == nil {
+		v.keys = map[string]bool{}
+	}
+	v.keys[key] = true
+	v.fields[field.Name] = append(before, it)
+	return n, nil
+}
+
+// varints reads a number, or the numbers of a packed field.
+func (p *parser) varints(v *Value, field Field, at string, wire protowire.Type, b []byte) (int, error) {
+	packed := wire == protowire.BytesType && field.Type.repeated
+	if wire != protowire.VarintType && !packed {
+		return 0, fmt.Errorf("%s has the wire type %d", at, wire)
+	}
+	content, length := b, 0
+	if packed {
+		if content, length = protowire.ConsumeBytes(b); length < 0 {
+			return 0, fmt.Errorf("%s: %w", at, protowire.ParseError(length))
+		}
+	}
+	for len(content) > 0 || !packed {
+		number, n := protowire.ConsumeVarint(content)
+		if n < 0 {
+			return 0, fmt.Errorf("%s: %w", at, protowire.ParseError(n))
+		}
+		if p.fields++; p.fields > maxFields {
+			return 0, fmt.Errorf("%s: the message has more than %d fields", at, maxFields)
+		}
+		v.fields[field.Name] = append(v.fields[field.Name], item{number: number})
+		if !packed {
+			return n, nil
+		}
+		content = content[n:]
+	}
+	return length, nil
+}
+
+// item reads what a length-delimited field holds.
+func (p *parser) item(t Type, at string, content []byte, depth int) (item, error) {
+	switch t.kind {
+	case message:
+		v, err := p.parse(t.message, at, content, depth+1)
+		return item{bytes: content, value: v}, err
+	case text:
+		if !utf8.Valid(content) {
+			return item{}, fmt.Errorf("%s is not UTF-8", at)
+		}
+	}
+	return item{bytes: content}, nil
+}
+
+// entry reads an entry of a map, a message with the key and the value.
+func (p *parser) entry(t Type, at string, b []byte, depth int) (item, error) {
+	var key, value []byte
+	var seen [3]bool
+	var number uint64
+	for len(b) > 0 {
+		field, wire, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return item{}, fmt.Errorf("%s: %w", at, protowire.ParseError(n))
+		}
+		b = b[n:]
+		if field > 2 {
+			if n = protowire.ConsumeFieldValue(field, wire, b); n < 0 {
+				return item{}, fmt.Errorf("%s: %w", at, protowire.ParseError(n))
+			}
+			b = b[n:]
+			p.notKnown(at + "/" + strconv.Itoa(int(field)))
+			continue
+		}
+		if seen[field] {
+			return item{}, fmt.Errorf("%s: an entry has two keys or values", at)
+		}
+		seen[field] = true
+		var content []byte
+		switch {
+		case field == 2 && t.kind == varint && wire == protowire.VarintType:
+			number, n = protowire.ConsumeVarint(b)
+		case wire == protowire.BytesType && (field == 1 || t.kind != varint):
+			content, n = protowire.ConsumeBytes(b)
+		default:
+			return item{}, fmt.Errorf("%s: an entry has the wire type %d", at, wire)
+		}
+		if n < 0 {
+			return item{}, fmt.Errorf("%s: %w", at, protowire.ParseError(n))
+		}
+		if field == 1 {
+			key = content
+		} else {
+			value = content
+		}
+		b = b[n:]
+	}
+	if !utf8.Valid(key) {
+		return item{}, fmt.Errorf("%s: a key is not UTF-8", at)
+	}
+	it, err := p.item(t, at+"/"+string(key), value, depth)
+	it.key, it.number = string(key), number
+	return it, err
+}
+
+// notKnown keeps the path of a field that the schema does not have. The list is
+// only as long as people would read.
+func (p *parser) notKnown(path string) {
+	if len(p.unknown) < 20 && !slices.Contains(p.unknown, path) {
+		p.unknown = append(p.unknown, path)
+	}
+}
+
+func placeOf(path string) string {
+	if path == "" {
+		return "the message"
+	}
+	return path
+}
+
+// Path is where the message is in the message that was parsed, as in
+// "/Definition/def/0". It is "" for that message itself.
+func (v *Value) Path() string { return v.path }
+
+// Unknown are the paths of fields that the schema does not have, in the message
+// that was parsed and in those within it. An unknown field is named by its number.
+func (v *Value) Unknown() []string { return v.unknown }
+
+// Has reports whether the message has the field.
+func (v *Value) Has(name string) bool { return len(v.items(name)) > 0 }
+
+// Text is the value of a string or bytes field.
+func (v *Value) Text(name string) string {
+	for _, it := range v.items(name) {
+		return string(it.bytes)
+	}
+	return ""
+}
+
+// Texts are the values of a repeated string field.
+func (v *Value) Texts(name string) (all []string) {
+	for _, it := range v.items(name) {
+		all = append(all, string(it.bytes))
+	}
+	return all
+}
+
+// Number is the value of a varint field.
+func (v *Value) Number(name string) uint64 {
+	for _, it := range v.items(name) {
+		return it.number
+	}
+	return 0
+}
+
+// Message is the value of a message field, nil if it is missing.
+func (v *Value) Message(name string) *Value {
+	for _, it := range v.items(name) {
+		return it.value
+	}
+	return nil
+}
+
+// Messages are the values of a repeated message field.
+func (v *Value) Messages(name string) (all []*Value) {
+	for _, it := range v.items(name) {
+		all = append(all, it.value)
+	}
+	return all
+}
+
+// Map is the value of a map of strings.
+func (v *Value) Map(name string) map[string]string {
+	m := map[string]string{}
+	for _, it := range v.items(name) {
+		m[it.key] = string(it.bytes)
+	}
+	return m
+}
+
+// All are the messages of a type in the message, at any depth.
+func (v *Value) All(name string) iter.Seq[*Value] {
+	return func(yield func(*Value) bool) { v.each(name, yield) }
+}
+
+func (v *Value) each(name string, yield func(*Value) bool) bool {
+	if v == nil {
+		return true
+	}
+	if v.message == name && !yield(v) {
+		return false
+	}
+	for _, number := range v.numbers() {
+		for _, it := range v.fields[v.schema[v.message][number].Name] {
+			if !it.value.each(name, yield) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// numbers are the numbers of the message type's fields, in order.
+func (v *Value) numbers() []protowire.Number {
+	numbers := make([]protowire.Number, 0, len(v.schema[v.message]))
+	for number := range v.schema[v.message] {
+		numbers = append(numbers, number)
+	}
+	slices.Sort(numbers)
+	return numbers
+}
+
+func (v *Value) items(name string) []item {
+	if v == nil {
+		return nil
+	}
+	if items, ok := v.fields[name]; ok {
+		return items
+	}
+	v.number(name)
+	return nil
+}
+
+// AppendEntry returns the message with an entry added to one of its maps of
+// strings.
+func (v *Value) AppendEntry(b []byte, name, key, value string) []byte {
+	var entry []byte
+	entry = protowire.AppendString(protowire.AppendTag(entry, 1, protowire.BytesType), key)
+	entry = protowire.AppendString(protowire.AppendTag(entry, 2, protowire.BytesType), value)
+	return appendBytes(b, v.number(name), entry)
+}
+
+// SetText returns the message with another value of one of its string fields.
+func (v *Value) SetText(b []byte, name, text string) []byte {
+	number, out := v.number(name), []byte(nil)
+	for len(b) > 0 {
+		field, _, n := protowire.ConsumeField(b)
+		if n < 0 {
+			panic("the message was not parsed")
+		}
+		if field != number {
+			out = append(out, b[:n]...)
+		}
+		b = b[n:]
+	}
+	return appendBytes(out, number, []byte(text))
+}
+
+func appendBytes(b []byte, number protowire.Number, content []byte) []byte {
+	b = slices.Clip(b)
+	return protowire.AppendBytes(protowire.AppendTag(b, number, protowire.BytesType), content)
+}
+
+// number is the number of a field.
+func (v *Value) number(name string) protowire.Number {
+	for number, field := range v.schema[v.message] {
+		if field.Name == name {
+			return number
+		}
+	}
+	panic("the message " + v.message + " has no field " + name)
+}
