@@ -28,7 +28,15 @@ func FuzzAcceptedHeadsMeanTheSameToTheEngine(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		n, err := headEnd(b)
+		n, err := new(headScan).end(b)
+		var scan headScan
+		piecewise, pieceErr := 0, error(nil)
+		for at := 0; at < len(b) && piecewise == 0 && pieceErr == nil; at++ {
+			piecewise, pieceErr = scan.end(b[:at+1])
+		}
+		if piecewise != n || fmt.Sprint(pieceErr) != fmt.Sprint(err) {
+			t.Errorf("%q ends at %d (%v), and at %d (%v) when it comes byte by byte", b, n, err, piecewise, pieceErr)
+		}
 		if err != nil || n == 0 {
 			return
 		}

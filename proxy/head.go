@@ -41,29 +41,41 @@ func bad(format string, args ...any) error {
 	return &malformed{http.StatusBadRequest, fmt.Sprintf(format, args...)}
 }
 
-// headEnd gives the length of the head that b begins with, 0 if more bytes
-// are needed. Every line has to end in CRLF: net/http takes a bare LF too,
-// and other readers do not.
-func headEnd(b []byte) (int, error) {
-	for at := 0; ; {
-		n := bytes.IndexByte(b[at:], '\n')
-		switch {
-		case n < 0 && len(b) > maxHead:
+// headScan looks for the end of a head while the head comes, and reads each
+// byte once. The zero value stands before the first byte.
+type headScan struct {
+	line int // where the current line begins
+	seen int // how many bytes were scanned
+}
+
+// end returns the length of the head that b begins with, or 0 if more bytes are
+// needed. From call to call, b may only grow. Every line has to end in CRLF:
+// net/http takes a bare LF too, and other readers do not.
+func (s *headScan) end(b []byte) (int, error) {
+	for {
+		n := bytes.IndexByte(b[s.seen:], '\n')
+		if n < 0 && len(b) > maxHead {
 			return 0, &malformed{http.StatusRequestHeaderFieldsTooLarge, "the head is longer than 1 MiB"}
-		case n < 0:
-			return 0, nil
-		case n == 0 || b[at+n-1] != '\r':
-			return 0, bad("a line of the head does not end in CRLF")
-		case n == 1 && at == 0:
-			return 0, bad("the head begins with an empty line")
-		case n == 1:
-			return at + 2, nil
 		}
-		at += n + 1
+		if n < 0 {
+			s.seen = len(b)
+			return 0, nil
+		}
+		lf := s.seen + n
+		switch {
+		case lf == s.line || b[lf-1] != '\r':
+			return 0, bad("a line of the head does not end in CRLF")
+		case lf == 1:
+			return 0, bad("the head begins with an empty line")
+		case lf == s.line+1:
+			return lf + 1, nil
+		}
+		s.line, s.seen = lf+1, lf+1
 	}
 }
 
-// cutLine cuts off the first line of a head. headEnd has seen that each ends in CRLF.
+// cutLine cuts off the first line of a head. headScan has seen that each
+// ends in CRLF.
 func cutLine(head []byte) (line, rest []byte) {
 	n := bytes.IndexByte(head, '\n')
 	return head[:n-1], head[n+1:]

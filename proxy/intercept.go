@@ -124,17 +124,14 @@ func (c *connection) edit(h head, n int, call rewrite.Call, result rewrite.Resul
 	}
 	switch {
 	case !bytes.Equal(result.Body, call.Body):
-		c.client.replace(n, append(withLength(raw, len(result.Body)), result.Body...))
+		raw = withLength(raw, len(result.Body))
+		c.client.replace(n, append(raw, result.Body...))
 	case !bytes.Equal(raw, h.raw):
 		c.client.replace(len(h.raw), raw)
 	default:
 		return h, nil
 	}
-	end, err := headEnd(c.client.pending)
-	if err != nil {
-		return head{}, err
-	}
-	return parseRequest(c.client.pending[:end])
+	return parseRequest(c.client.pending[:len(raw)])
 }
 
 // answered logs what the Engine made of the call. It is too late to refuse:

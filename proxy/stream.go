@@ -109,8 +109,9 @@ func (s *stream) replace(n int, b []byte) {
 
 // head waits for a whole head and gives its bytes, which stay pending.
 func (s *stream) head() ([]byte, error) {
+	var scan headScan
 	for {
-		n, err := headEnd(s.pending)
+		n, err := scan.end(s.pending)
 		if err != nil {
 			return nil, err
 		}
