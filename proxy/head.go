@@ -28,19 +28,6 @@ type head struct {
 	contentType []byte
 }
 
-// malformed is the error of bytes that safesock and the Engine could read
-// differently, or that neither can read. They go no further.
-type malformed struct {
-	status int
-	reason string
-}
-
-func (m *malformed) Error() string { return m.reason }
-
-func bad(format string, args ...any) error {
-	return &malformed{http.StatusBadRequest, fmt.Sprintf(format, args...)}
-}
-
 // headScan looks for the end of a head while the head comes, and reads each
 // byte once. The zero value stands before the first byte.
 type headScan struct {
@@ -55,7 +42,7 @@ func (s *headScan) end(b []byte) (int, error) {
 	for {
 		n := bytes.IndexByte(b[s.seen:], '\n')
 		if n < 0 && len(b) > maxHead {
-			return 0, &malformed{http.StatusRequestHeaderFieldsTooLarge, "the head is longer than 1 MiB"}
+			return 0, &refusal{http.StatusRequestHeaderFieldsTooLarge, "the head is longer than 1 MiB"}
 		}
 		if n < 0 {
 			s.seen = len(b)
@@ -101,7 +88,7 @@ func parseRequest(raw []byte) (head, error) {
 	case "HTTP/1.0":
 		h.version = '0'
 	default:
-		return head{}, &malformed{http.StatusHTTPVersionNotSupported, "only HTTP/1.0 and HTTP/1.1 are understood"}
+		return head{}, &refusal{http.StatusHTTPVersionNotSupported, "only HTTP/1.0 and HTTP/1.1 are understood"}
 	}
 	hosts, err := h.readFields(rest)
 	if err != nil {
@@ -235,6 +222,8 @@ func (h *head) requestFraming() framing {
 	}
 	return noBody
 }
+
+func (h *head) isHEAD() bool { return string(h.method) == http.MethodHead }
 
 // answerFraming follows RFC 9112, 6.3.
 func (h *head) answerFraming(toHEAD bool) framing {

@@ -25,7 +25,7 @@ func http2Engine(t *testing.T, answer http.HandlerFunc) func(*peerEnd) {
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	server := &http.Server{Handler: answer, Protocols: &protocols}
-	l := &single{conn: make(chan net.Conn, 1), closed: make(chan struct{})}
+	l := &oneConn{conn: make(chan net.Conn, 1), closed: make(chan struct{})}
 	go server.Serve(l)
 	t.Cleanup(func() { server.Close() })
 	return func(e *peerEnd) {

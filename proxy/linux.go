@@ -15,7 +15,7 @@ import (
 )
 
 // spliceLength moves the next n bytes of src, of which none are pending.
-func spliceLength(dst, src *stream, n int64) error {
+func spliceLength(dst, src *socket, n int64) error {
 	s := splicer{dst: dst, src: src}
 	defer s.drop()
 	for n > 0 {
@@ -28,7 +28,7 @@ func spliceLength(dst, src *stream, n int64) error {
 
 // spliceChunks moves chunks without reading their data, until a small chunk
 // comes, or bytes that have been read already.
-func spliceChunks(dst, src *stream, c *chunks) error {
+func spliceChunks(dst, src *socket, c *chunks) error {
 	s := splicer{dst: dst, src: src}
 	defer s.drop()
 	for len(src.pending) == 0 {
@@ -66,7 +66,7 @@ func spliceChunks(dst, src *stream, c *chunks) error {
 
 // spliceAll moves the bytes of src, of which none are pending, while they come
 // in bulk. It reports whether src has ended.
-func spliceAll(dst, src *stream) (ended bool, err error) {
+func spliceAll(dst, src *socket) (ended bool, err error) {
 	s := splicer{dst: dst, src: src}
 	for taken := int64(bulk); taken >= bulk; {
 		if taken, err = s.take(maxSplice); err != nil {
@@ -139,7 +139,7 @@ func (p pipe) close() {
 // splicer costs no descriptors. If no pipe can be made, as when no descriptors
 // are free, it copies the bytes.
 type splicer struct {
-	dst, src *stream
+	dst, src *socket
 	pipe     pipe
 	inPipe   int64 // bytes in the pipe
 }

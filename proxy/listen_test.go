@@ -121,8 +121,8 @@ func TestServingEndsWithACallThatIsRefusedMeanwhile(t *testing.T) {
 	c.expect(okText)
 	begun := len(create(openBody)) - 1
 	awaitPhase := func(phase int32) {
-		w.server.each(func(c *connection) {
-			for c.phase.Load() != phase {
+		w.server.each(func(c session) {
+			for c.(*connection).phase.Load() != phase {
 				time.Sleep(time.Millisecond)
 			}
 		})

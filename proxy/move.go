@@ -2,13 +2,10 @@ package proxy
 
 import "io"
 
-// bulk is how many bytes at a time are worth a splice.
-const bulk = 16 << 10
-
 // relay moves a message whose head begins src's pending bytes. The head goes
 // out with what has come of the body, in one write. It gives
 // io.ErrUnexpectedEOF if src ends before the body does.
-func relay(dst, src *stream, h head, how framing, body chunks) error {
+func relay(dst, src *socket, h head, how framing, body chunks) error {
 	n := len(h.raw)
 	rest, left := src.pending[n:], h.length
 	switch how {
@@ -38,7 +35,7 @@ func relay(dst, src *stream, h head, how framing, body chunks) error {
 	return nil
 }
 
-func moveLength(dst, src *stream, n int64) error {
+func moveLength(dst, src *socket, n int64) error {
 	for n > 0 && (len(src.pending) > 0 || n < bulk) {
 		if err := src.await(1); err != nil {
 			return err
@@ -56,7 +53,7 @@ func moveLength(dst, src *stream, n int64) error {
 }
 
 // moveChunks moves a chunked body as it comes, framing and trailer included.
-func moveChunks(dst, src *stream, c *chunks) error {
+func moveChunks(dst, src *socket, c *chunks) error {
 	for !c.done() {
 		if err := src.await(1); err != nil {
 			return err
@@ -78,7 +75,7 @@ func moveChunks(dst, src *stream, c *chunks) error {
 }
 
 // moveAll moves whatever comes until src ends.
-func moveAll(dst, src *stream) error {
+func moveAll(dst, src *socket) error {
 	for {
 		if len(src.pending) == 0 {
 			if err := src.fill(); err == io.EOF {

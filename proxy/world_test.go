@@ -138,7 +138,7 @@ func (w *world) awaitConnections(want int) {
 	w.t.Helper()
 	for start := time.Now(); ; time.Sleep(time.Millisecond) {
 		got := 0
-		w.server.each(func(*connection) { got++ })
+		w.server.each(func(session) { got++ })
 		if got == want {
 			return
 		}
