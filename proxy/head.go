@@ -12,16 +12,17 @@ import (
 // create body in the query.
 const maxHead = 1 << 20
 
-// head is the start line and the fields of one HTTP/1 message. Its slices
-// point into the bytes that were read; nothing is ever made anew from them.
+// head is the start line and the fields of an HTTP/1 message. Its slices point
+// into the bytes that were read: a message is moved as these bytes, and never
+// written from the fields.
 type head struct {
-	raw []byte // as it came, with the blank line that ends it
+	raw []byte // as it came, with the empty line that ends it
 
 	method, target []byte // of a request
 	status         int    // of an answer
 
 	version     byte  // '0' or '1': the message is HTTP/1.version
-	length      int64 // Content-Length, -1 without
+	length      int64 // Content-Length, or -1 if there is none
 	chunked     bool
 	expects     bool // Expect: 100-continue
 	last        bool // the client wants the connection closed after the answer
@@ -68,8 +69,8 @@ func cutLine(head []byte) (line, rest []byte) {
 	return head[:n-1], head[n+1:]
 }
 
-// parseRequest reads a request's head. What it accepts, net/http reads the
-// same way: the same method, target, Host and framing.
+// parseRequest reads a request's head. If it accepts the head, net/http reads
+// the same method, target, Host and framing.
 func parseRequest(raw []byte) (head, error) {
 	h := head{raw: raw, length: -1}
 	line, rest := cutLine(raw)
@@ -104,7 +105,7 @@ func parseRequest(raw []byte) (head, error) {
 	return h, nil
 }
 
-// parseAnswer reads the head of an Engine's answer.
+// parseAnswer reads the head of an answer of the Engine.
 func parseAnswer(raw []byte) (head, error) {
 	h := head{raw: raw, length: -1}
 	line, rest := cutLine(raw)
@@ -121,8 +122,7 @@ func parseAnswer(raw []byte) (head, error) {
 	return h, err
 }
 
-// readFields reads the fields that decide where the message ends, and counts
-// the Host fields.
+// readFields reads the fields that matter here, and counts the Host fields.
 func (h *head) readFields(lines []byte) (hosts int, err error) {
 	codings := 0
 	for len(lines) > 2 {
@@ -136,7 +136,7 @@ func (h *head) readFields(lines []byte) (hosts int, err error) {
 		if !isFieldValue(value) {
 			return 0, bad("the value of %s has a control character", name)
 		}
-		// The lengths keep the common fields from being compared at all.
+		// By its length alone, a common field is known not to be one of these.
 		switch len(name) {
 		case len("Host"):
 			if equalFold(name, "Host") {
@@ -180,7 +180,7 @@ func (h *head) readFields(lines []byte) (hosts int, err error) {
 	return hosts, nil
 }
 
-// hasToken looks for a token in a comma-separated list (RFC 9110, 5.6.1).
+// hasToken reports whether a comma-separated list has a token (RFC 9110, 5.6.1).
 func hasToken(list []byte, token string) bool {
 	for item := range bytes.SplitSeq(list, []byte(",")) {
 		if equalFold(bytes.Trim(item, " \t"), token) {
@@ -203,14 +203,14 @@ func parseLength(value []byte) (int64, error) {
 	return n, nil
 }
 
-// framing tells how the end of a message's body is found.
+// framing is how the end of a message's body is found.
 type framing int
 
 const (
 	noBody framing = iota
 	byLength
 	byChunks
-	byClose // an answer's only
+	byClose // of an answer only
 )
 
 func (h *head) requestFraming() framing {
@@ -240,15 +240,15 @@ func (h *head) answerFraming(toHEAD bool) framing {
 	return byClose
 }
 
-// withTarget gives the head's bytes with another request target.
+// withTarget returns the head's bytes with another request target.
 func (h *head) withTarget(target string) []byte {
 	at := len(h.method) + 1
 	return bytes.Join([][]byte{h.raw[:at], []byte(target), h.raw[at+len(h.target):]}, nil)
 }
 
-// withLength gives a head's bytes with Content-Length n in the place of the
-// field that frames the message, and everything else as it was. There is room
-// behind them for a body of that length.
+// withLength returns a head's bytes with Content-Length n instead of the field
+// that frames the message. The other fields stay as they are. The capacity
+// suffices to append a body of that length.
 func withLength(raw []byte, n int) []byte {
 	out := make([]byte, 0, len(raw)+32+n)
 	for len(raw) > 0 {
@@ -262,7 +262,7 @@ func withLength(raw []byte, n int) []byte {
 			out = fmt.Appendf(out, ": %d\r\n", n)
 		case equalFold(name, "Transfer-Encoding"):
 			out = fmt.Appendf(out, "Content-Length: %d\r\n", n)
-		case equalFold(name, "Trailer"): // announces what only chunks can carry
+		case equalFold(name, "Trailer"): // only a chunked body has trailers
 		default:
 			out = append(out, line...)
 		}
@@ -275,7 +275,7 @@ var (
 	colon = []byte(":")
 )
 
-// equalFold compares as HTTP does: in ASCII.
+// equalFold compares without regard to case, in ASCII alone, as HTTP does.
 func equalFold(b []byte, s string) bool {
 	if len(b) != len(s) {
 		return false
@@ -330,5 +330,5 @@ func isFieldValue(b []byte) bool {
 	return true
 }
 
-// shorten keeps a client's bytes from filling an error.
+// shorten returns the first bytes of what a client sent, for an error.
 func shorten(b []byte) []byte { return b[:min(len(b), 60)] }

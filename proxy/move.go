@@ -2,8 +2,8 @@ package proxy
 
 import "io"
 
-// relay moves a message whose head begins src's pending bytes. The head goes
-// out with what has come of the body, in one write. It gives
+// relay moves a message from src to dst. src's pending bytes begin with its head.
+// One write takes the head and what has come of the body. relay returns
 // io.ErrUnexpectedEOF if src ends before the body does.
 func relay(dst, src *socket, h head, how framing, body chunks) error {
 	n := len(h.raw)
@@ -35,6 +35,7 @@ func relay(dst, src *socket, h head, how framing, body chunks) error {
 	return nil
 }
 
+// moveLength moves the next n bytes.
 func moveLength(dst, src *socket, n int64) error {
 	for n > 0 && (len(src.pending) > 0 || n < bulk) {
 		if err := src.await(1); err != nil {
@@ -52,7 +53,7 @@ func moveLength(dst, src *socket, n int64) error {
 	return spliceLength(dst, src, n)
 }
 
-// moveChunks moves a chunked body as it comes, framing and trailer included.
+// moveChunks moves a chunked body with its framing and its trailer.
 func moveChunks(dst, src *socket, c *chunks) error {
 	for !c.done() {
 		if err := src.await(1); err != nil {
@@ -74,7 +75,7 @@ func moveChunks(dst, src *socket, c *chunks) error {
 	return nil
 }
 
-// moveAll moves whatever comes until src ends.
+// moveAll moves all bytes until src ends.
 func moveAll(dst, src *socket) error {
 	for {
 		if len(src.pending) == 0 {

@@ -25,6 +25,6 @@ func spliceChunks(_, _ *socket, _ *chunks) error { return nil }
 // spliceAll moves nothing: its caller copies what comes.
 func spliceAll(_, _ *socket) (ended bool, err error) { return false, nil }
 
-// giveBack returns memory to the system that was needed to start, or for clients
-// that have left.
+// giveBack returns unused memory to the system: what was needed to start, or for
+// clients that have left.
 func giveBack() { debug.FreeOSMemory() }
