@@ -76,7 +76,7 @@ func TestStreamsThatDoNotEndAreCut(t *testing.T) {
 	noneLeft(t)
 }
 
-// noneLeft waits until nothing runs on for a connection.
+// noneLeft waits until no goroutine serves a connection.
 func noneLeft(t *testing.T) {
 	t.Helper()
 	ours := regexp.MustCompile(`proxy\.(\(\*(http2Session|connection|engineConn|socket)\)|readAhead)\.`)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestAnEngineWithoutHTTP2IsToldOfInHTTP1(t *testing.T) {
+func TestAClientLearnsInHTTP1ThatTheEngineHasNoHTTP2(t *testing.T) {
 	for name, act := range map[string]func(*peerEnd){
 		"it redirects": func(e *peerEnd) {
 			e.expect(preface)
@@ -33,7 +33,7 @@ func TestAnEngineWithoutHTTP2IsToldOfInHTTP1(t *testing.T) {
 	}
 }
 
-func TestAnEngineThatIsNotThereIsToldOfInHTTP1(t *testing.T) {
+func TestAClientLearnsInHTTP1ThatTheEngineIsDown(t *testing.T) {
 	w := newWorld(t, func(*peerEnd) {})
 	w.listener.Close()
 	c := w.dial()
