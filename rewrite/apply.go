@@ -43,7 +43,7 @@ type Call struct {
 	Match           // from Route
 	URL    *url.URL // the parsed target
 	Header http.Header
-	Body   []byte // the whole body; nil if Match.Streams
+	Body   []byte // the whole body; nil unless Match.ReadsBody
 
 	Client policy.Client
 	Time   time.Time
