@@ -28,6 +28,31 @@ func (p Port) Effect() string { return "is published on " + p.Place() }
 
 func (p Port) Infinitive() string { return "be published on " + p.Place() }
 
+func (p Port) Title() string {
+	if p.Container == 0 {
+		return "port " + p.Protocol
+	}
+	return fmt.Sprintf("port %d/%s", p.Container, p.Protocol)
+}
+
+// Asked is the address and the port as docker ps shows them, with * for every
+// interface and for any free port.
+func (p Port) Asked() string {
+	ip, host := p.IP, p.Host
+	switch {
+	case ip == "":
+		ip = "*"
+	case strings.Contains(ip, ":"):
+		ip = "[" + ip + "]"
+	}
+	if host == "" || host == "0" {
+		host = "*"
+	}
+	return ip + ":" + host
+}
+
+func (Port) Written() string { return "" }
+
 // EveryInterface is the Place of a port without an address.
 const EveryInterface = "every interface"
 
