@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -23,6 +24,7 @@ var update = flag.Bool("update", false, "write what comes out into the case file
 //
 //	NAME.hcl    a policy file; files are read in their order
 //	builtin     the built-in policy instead, marked as such; if empty, safesock's own
+//	set NAME    another value for a local
 //	call        the call as JSON of a policy.Call, time included; names of the
 //	            client are given as they are, or Unknown as why there are none
 //	interfaces  lines of a name and its addresses
@@ -78,6 +80,9 @@ func runCase(t *testing.T, archive *txtar.Archive) string {
 			files = append(files, safesock.Policy)
 		case f.Name == "builtin":
 			files = append(files, policy.File{Name: safesock.Policy.Name, Src: f.Data, Builtin: true})
+		case strings.HasPrefix(f.Name, "set "):
+			local := strings.TrimPrefix(f.Name, "set ")
+			files = append(files, policy.File{Name: "--set " + local, Src: bytes.TrimSuffix(f.Data, []byte("\n")), Local: local})
 		case f.Name == "call":
 			readCall(t, string(f.Data), call)
 		case f.Name == "interfaces":

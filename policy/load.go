@@ -44,10 +44,11 @@ func (l *loader) load() *Policy {
 	p := &Policy{rules: map[Kind][]*rule{}, files: l.files, locals: l.locals}
 	bodies := make([]*hclsyntax.Body, len(l.files))
 	for i, f := range l.files {
-		if bodies[i] = l.parse(f); bodies[i] != nil {
-			l.readLocals(bodies[i])
+		if f.Local == "" {
+			bodies[i] = l.parse(f)
 		}
 	}
+	l.readLocals(bodies)
 	l.resolveLocals()
 
 	inherit := true

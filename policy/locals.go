@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -62,8 +63,68 @@ func (l *loader) settle(expr hclsyntax.Expression, kind Kind, v cty.Value) *valu
 	return live
 }
 
-// readLocals notes the names of a file's locals.
-func (l *loader) readLocals(body *hclsyntax.Body) {
+// readLocals notes the locals of all files. The last local of a name counts.
+func (l *loader) readLocals(bodies []*hclsyntax.Body) {
+	for _, builtin := range []bool{true, false} {
+		for i, f := range l.files {
+			if bodies[i] != nil && f.Builtin == builtin {
+				l.readLocalsOf(f, bodies[i])
+			}
+		}
+	}
+	for _, f := range l.files {
+		if f.Local != "" {
+			l.setLocal(f)
+		}
+	}
+}
+
+// setLocal gives a local of the files another value.
+func (l *loader) setLocal(f *source) {
+	all := hcl.Range{Filename: f.id, Start: start, End: hcl.Pos{Line: 1, Column: 1 + len(f.Src), Byte: len(f.Src)}}
+	replaced := l.locals[f.Local]
+	switch {
+	case replaced == nil && l.partial:
+		return // the file that defines it could not be read
+	case replaced == nil:
+		l.fault(all, "Unknown local", "No policy file has a local named %q.%s", f.Local, didYouMean(f.Local, sortedKeys(l.locals)))
+		return
+	}
+	if diag := withinBounds(f); diag != nil {
+		l.diags = append(l.diags, diag)
+		return
+	}
+	expr, diags := hclsyntax.ParseExpression(f.Src, f.id, start)
+	switch {
+	case len(f.Src) > 0 && strings.ContainsRune(`"[{`, rune(f.Src[0])):
+		if diags.HasErrors() {
+			l.diags = append(l.diags, diags...)
+			return
+		}
+	case !isPlain(expr, diags) || isQuoted(replaced.expr):
+		expr = &hclsyntax.LiteralValueExpr{Val: cty.StringVal(string(f.Src)), SrcRange: all}
+	}
+	l.locals[f.Local] = &local{value: value{expr: expr}, checked: cty.DynamicVal}
+}
+
+// isPlain reports whether an expression is true, false or a number.
+func isPlain(expr hclsyntax.Expression, diags hcl.Diagnostics) bool {
+	literal, ok := expr.(*hclsyntax.LiteralValueExpr)
+	return ok && !diags.HasErrors() && (literal.Val.Type() == cty.Bool || literal.Val.Type() == cty.Number)
+}
+
+// isQuoted reports whether an expression is a text in quotes.
+func isQuoted(expr hclsyntax.Expression) bool {
+	switch expr.(type) {
+	case *hclsyntax.TemplateExpr, *hclsyntax.TemplateWrapExpr:
+		return true
+	}
+	literal, ok := expr.(*hclsyntax.LiteralValueExpr) // given by an earlier value
+	return ok && literal.Val.Type() == cty.String
+}
+
+// readLocalsOf notes the locals of one file.
+func (l *loader) readLocalsOf(f *source, body *hclsyntax.Body) {
 	for _, block := range body.Blocks {
 		if block.Type != "locals" {
 			continue
@@ -75,10 +136,8 @@ func (l *loader) readLocals(body *hclsyntax.Body) {
 			l.fault(nested.TypeRange, "Unsupported block", "A local is an attribute: write %s = …", nested.Type)
 		}
 		for _, attr := range sorted(block.Body.Attributes) {
-			l.once("local "+attr.Name, attr.NameRange, "Duplicate local")
-			if l.locals[attr.Name] == nil {
-				l.locals[attr.Name] = &local{value: value{expr: attr.Expr}, checked: cty.DynamicVal}
-			}
+			l.once("local "+attr.Name+" of "+f.id, attr.NameRange, "Duplicate local")
+			l.locals[attr.Name] = &local{value: value{expr: attr.Expr}, checked: cty.DynamicVal}
 		}
 	}
 }

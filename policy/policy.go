@@ -19,6 +19,13 @@ type File struct {
 	// rules, and is a mistake.
 	MayBeEmpty bool
 
+	// Local is the name of a local that the other files define, if Src is not
+	// a file but another value for this local. If the value begins with a
+	// quote, [ or {, then it is an HCL expression. Otherwise true, false and
+	// numbers are what they look like, unless the file has a text in quotes
+	// there, and anything else is a text.
+	Local string
+
 	// Builtin marks the policy that comes with safesock: it is left out if
 	// another file sets inherit = false.
 	Builtin bool
@@ -71,7 +78,8 @@ type local struct {
 
 // Parse reads policies. Rules of an earlier file are tried before those of a
 // later one; callers put the built-in policy last. All files share their
-// locals. The error is a *Diagnostics with every mistake that was found. Parse
+// locals. A later file's local replaces an earlier file's local of the same
+// name, and any file's local replaces the built-in policy's. The error is a *Diagnostics with every mistake that was found. Parse
 // panics if a list of names is empty.
 func Parse(names Names, files ...File) (*Policy, error) {
 	if len(names.Endpoints) == 0 || len(names.Modes) == 0 || len(names.Privileges) == 0 {
