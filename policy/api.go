@@ -1,5 +1,8 @@
 package policy
 
+// KindAPI is the kind of API.
+const KindAPI Kind = "api"
+
 // API is the call itself.
 type API struct{}
 
@@ -16,3 +19,7 @@ func (API) Title() string { return "the call" }
 func (API) Asked() string { return "" }
 
 func (API) Written() string { return "" }
+
+func (API) facts() any { return nil }
+
+var apiKind = KindSpec{KindAPI, "The call itself, intercepted or not.", []Action{Allow, Warn, Deny}, nil}

@@ -158,7 +158,7 @@ func readCall(t *testing.T, text string, call *policy.Call) {
 	read.Call = call
 	decode(t, text, &read)
 	c := read.Client
-	call.Client = policy.Client{UID: c.UID, GID: c.GID, PID: c.PID, User: policy.Known(c.User), Groups: policy.Known(c.Groups), Command: policy.Known(c.Command)}
+	call.Client = policy.Client{UID: c.UID, GID: c.GID, PID: c.PID, User: policy.Found(c.User), Groups: policy.Found(c.Groups), Command: policy.Found(c.Command)}
 	if c.Unknown != "" {
 		err := errors.New(c.Unknown)
 		call.Client.User = func() (string, error) { return "", err }

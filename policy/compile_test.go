@@ -130,7 +130,7 @@ func (g *grammar) call() (*Call, Port) {
 		call.Container.Labels = map[string]string{word(): word(), word(): word()}
 	}
 	call.Compose.Project = word()
-	call.Client = Client{UID: g.pick(100), User: Known(word()), Groups: Known([]string{word(), g.of("ops", "")})}
+	call.Client = Client{UID: g.pick(100), User: Found(word()), Groups: Found([]string{word(), g.of("ops", "")})}
 	return call, Port{Container: []int{0, 80, 5432}[g.pick(3)], Protocol: "tcp", Host: word(), IP: g.of("", "127.0.0.1", "::", "10.1.2.3", "x"), Bindable: g.pick(2) == 0}
 }
 
@@ -158,7 +158,7 @@ func agree(t testing.TB, choices []byte) (compiled bool) {
 	call, port := g.call()
 	g.forget(call)
 	d := p.For(call)
-	d.scope, _ = newScope(d.call, port)
+	d.scope = scope{d.call, port.facts()}
 	got := r.test(&d.scope)
 	v, err := d.value(r.when)
 	if err != nil || v.IsNull() || v.True() != got {
@@ -189,7 +189,7 @@ func indifferent(t testing.TB, choices []byte) (told bool) {
 	call, port := g.call()
 	decides := func(call *Call) (bool, error) {
 		d := p.For(call)
-		d.scope, _ = newScope(d.call, port)
+		d.scope = scope{d.call, port.facts()}
 		return d.holds(r)
 	}
 	want, wantErr := decides(call)
@@ -284,7 +284,7 @@ func manyRules(n int, slow bool) string {
 func BenchmarkDecide(b *testing.B) {
 	call := &Call{Endpoint: "container.create", Method: "POST", Path: "/containers/create", Known: true,
 		Container: Container{Name: "web", Image: "web:1", Labels: map[string]string{}},
-		Compose:   Compose{Project: "shop", Service: "web"}, Client: Client{Groups: Known([]string{"docker"})}}
+		Compose:   Compose{Project: "shop", Service: "web"}, Client: Client{Groups: Found([]string{"docker"})}}
 	for i := range 12 {
 		call.Container.Labels[fmt.Sprintf("com.example.label.%d", i)] = "some value of a label"
 	}
@@ -333,7 +333,7 @@ func TestConditionsThatCanFailAreLeftToHCL(t *testing.T) {
 		{Port{Bindable: true}, map[string]string{"a": "b"}, true, false},
 	} {
 		d := p.For(&Call{Container: Container{Labels: test.labels}})
-		d.scope, _ = newScope(d.call, test.port)
+		d.scope = scope{d.call, test.port.facts()}
 		if holds, err := d.holds(r); holds != test.holds || (err != nil) != test.fails {
 			t.Errorf("%+v %v: got %v (%v) want %v", test.port, test.labels, holds, err, test.holds)
 		}

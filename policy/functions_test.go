@@ -16,7 +16,7 @@ var (
 		Endpoint: "container.create", Method: "POST", Path: "/containers/create", Version: "1.51", Known: true,
 		Container: policy.Container{Name: "web-1", Image: "ghcr.io/acme/web:1", Labels: map[string]string{"tier": "edge"}},
 		Compose:   policy.Compose{Project: "shop", Service: "web", Files: "/srv/shop/compose.yaml", Dir: "/srv/shop"},
-		Client:    policy.Client{UID: 1000, GID: 1000, PID: 4242, User: policy.Known("ann"), Groups: policy.Known([]string{"ops", "docker"}), Command: policy.Known("docker")},
+		Client:    policy.Client{UID: 1000, GID: 1000, PID: 4242, User: policy.Found("ann"), Groups: policy.Found([]string{"ops", "docker"}), Command: policy.Found("docker")},
 		Interface: func(string) ([]netip.Addr, error) { return []netip.Addr{netip.MustParseAddr("172.17.0.1")}, nil },
 	}
 	exampleClaims = map[policy.Kind]policy.Claim{

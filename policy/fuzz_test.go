@@ -23,7 +23,7 @@ var (
 			Endpoint: "container.create", Method: "POST", Path: "/containers/create", Version: "1.51", Known: true,
 			Container: policy.Container{Name: "web", Image: "web:1", Labels: map[string]string{"level": "strict"}},
 			Compose:   policy.Compose{Project: "edge", Service: "web", Files: "/srv/compose.yaml", Dir: "/srv"},
-			Client:    policy.Client{UID: 1000, GID: 1000, PID: 7, User: policy.Known("ann"), Groups: policy.Known([]string{"ann", "ops"}), Command: policy.Known("docker")},
+			Client:    policy.Client{UID: 1000, GID: 1000, PID: 7, User: policy.Found("ann"), Groups: policy.Found([]string{"ann", "ops"}), Command: policy.Found("docker")},
 			Time:      time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC),
 			Interface: func(name string) ([]netip.Addr, error) {
 				if name == "lo" {

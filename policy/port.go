@@ -6,13 +6,16 @@ import (
 	"strings"
 )
 
+// KindPort is the kind of Port.
+const KindPort Kind = "port"
+
 // Port is a container port to be published on the host.
 type Port struct {
-	Container int    `json:"container"` // the port in the container; 0 if the call does not tell
+	Container int    `json:"container"` // the port in the container; 0 if the call does not say
 	Protocol  string `json:"protocol"`  // "tcp", "udp" or "sctp"
 	Host      string `json:"host"`      // the host port as the client wrote it: a number, a range, or "" for any free one
 	IP        string `json:"ip"`        // the host address in its shortest spelling; "" if there is none, or none that an Engine can use
-	Bindable  bool   `json:"bindable"`  // whether the API has a place for a host address
+	Bindable  bool   `json:"bindable"`  // whether the API has a field for a host address
 }
 
 func (Port) Kind() Kind { return KindPort }
@@ -24,9 +27,9 @@ func (p Port) Subject() string {
 	return fmt.Sprintf("%d/%s", p.Container, p.Protocol)
 }
 
-func (p Port) Effect() string { return "is published on " + p.Place() }
+func (p Port) Effect() string { return "is published on " + p.PublishedOn() }
 
-func (p Port) Infinitive() string { return "be published on " + p.Place() }
+func (p Port) Infinitive() string { return "be published on " + p.PublishedOn() }
 
 func (p Port) Title() string {
 	if p.Container == 0 {
@@ -53,11 +56,11 @@ func (p Port) Asked() string {
 
 func (Port) Written() string { return "" }
 
-// EveryInterface is the Place of a port without an address.
+// EveryInterface is PublishedOn of a port without an address.
 const EveryInterface = "every interface"
 
-// Place is where the port asks to be published.
-func (p Port) Place() string {
+// PublishedOn says where the port would be published, as in "127.0.0.1:8080".
+func (p Port) PublishedOn() string {
 	addr, err := netip.ParseAddr(p.IP)
 	if err != nil || addr.IsUnspecified() {
 		return EveryInterface
@@ -71,3 +74,68 @@ func (p Port) Place() string {
 	}
 	return ip + ":" + p.Host
 }
+
+// portFacts are what rules see of a port.
+type portFacts struct {
+	Port
+	scope string
+}
+
+func (p Port) facts() any {
+	normalize(&p.Protocol, &p.Host)
+	facts := &portFacts{Port: p}
+	facts.IP, facts.scope = classify(p.IP)
+	return facts
+}
+
+// The values of port.scope.
+const (
+	scopeUnset    = "unset"
+	scopeAny      = "any"
+	scopeLoopback = "loopback"
+	scopeAddress  = "address"
+)
+
+// classify returns a host address in its shortest spelling, and its scope. A
+// text that an Engine cannot use as an address is no address: the Engine would
+// publish on every interface.
+func classify(ip string) (shortest, scope string) {
+	if ip == "" {
+		return "", scopeUnset // without an error, which costs more
+	}
+	addr, err := netip.ParseAddr(ip)
+	if err != nil || addr.Zone() != "" {
+		return "", scopeUnset
+	}
+	addr = addr.Unmap()
+	switch {
+	case addr.IsUnspecified():
+		return addr.String(), scopeAny
+	case addr.IsLoopback():
+		return addr.String(), scopeLoopback
+	}
+	return addr.String(), scopeAddress
+}
+
+var portKind = KindSpec{KindPort, "A port published on the host.", []Action{Allow, Warn, Bind, Deny}, []Attribute{
+	{Name: "container", Doc: "port in the container, 0 if the call does not tell", synonyms: []string{"port", "number", "container_port", "target", "private"},
+		Example: `port.container == 80`,
+		get:     fact(func(p *portFacts) int { return p.Container })},
+	{Name: "protocol", Doc: "transport protocol", synonyms: []string{"proto", "type"}, Values: []string{"tcp", "udp", "sctp"},
+		Example: `port.protocol == "tcp"`,
+		get:     fact(func(p *portFacts) string { return p.Protocol })},
+	{Name: "host", Doc: `port on the host as the client wrote it: "8080", a range as in "8000-8010", or "" for any free one`, synonyms: []string{"host_port", "published", "public"},
+		Example: `port.host == "8080"`,
+		get:     fact(func(p *portFacts) string { return p.Host })},
+	{Name: "ip", Doc: `address on the host in its shortest spelling, "" if there is none`, synonyms: []string{"hostip", "host_ip", "address", "addr"},
+		spelling: func(text string) string { shortest, _ := classify(text); return shortest },
+		advice:   "It is one IP address, or \"\". For this host alone or every interface, compare port.scope; for a network, write cidrcontains(cidr, port.ip).",
+		Example:  `port.ip == "10.1.2.3"`,
+		get:      fact(func(p *portFacts) string { return p.IP })},
+	{Name: "scope", Doc: "what ip means: no usable address, every interface, this host alone, one address", Values: []string{scopeUnset, scopeAny, scopeLoopback, scopeAddress},
+		Example: `port.scope == "address"`,
+		get:     fact(func(p *portFacts) string { return p.scope })},
+	{Name: "bindable", Doc: "whether the call has a place for a host address; swarm's calls have none",
+		Example: `port.bindable`,
+		get:     fact(func(p *portFacts) bool { return p.Bindable })},
+}}

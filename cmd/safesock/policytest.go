@@ -220,7 +220,7 @@ func (c *testCase) world() (*offline, error) {
 	}
 	world.client = policy.Client{
 		UID: client.UID, GID: client.GID,
-		User: policy.Known(client.User), Groups: policy.Known(client.Groups), Command: policy.Known(client.Command),
+		User: policy.Found(client.User), Groups: policy.Found(client.Groups), Command: policy.Found(client.Command),
 	}
 	if c.Time != "" {
 		at, err := time.Parse(time.RFC3339, c.Time)
