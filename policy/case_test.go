@@ -25,8 +25,8 @@ var update = flag.Bool("update", false, "write what comes out into the case file
 //	NAME.hcl    a policy file; files are read in their order
 //	builtin     the built-in policy instead, marked as such; if empty, safesock's own
 //	set NAME    another value for a local
-//	call        the call as JSON of a policy.Call, time included; names of the
-//	            client are given as they are, or Unknown as why there are none
+//	call        the call as JSON of a policy.Call; User, Groups and Command of
+//	            the client are values, or all of them fail with the error Unknown
 //	interfaces  lines of a name and its addresses
 //	claims      lines of a kind and its claim's JSON
 //	want        the diagnostics, or the warnings and decisions
@@ -65,7 +65,7 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// runCase gives what belongs into the section want.
+// runCase returns the text for the section want.
 func runCase(t *testing.T, archive *txtar.Archive) string {
 	t.Helper()
 	call := &policy.Call{}
@@ -105,7 +105,7 @@ func runCase(t *testing.T, archive *txtar.Archive) string {
 				claims = append(claims, strings.TrimSpace(line))
 			}
 		default:
-			t.Fatalf("what is section %q?", f.Name)
+			t.Fatalf("unknown section %q", f.Name)
 		}
 	}
 
@@ -113,7 +113,7 @@ func runCase(t *testing.T, archive *txtar.Archive) string {
 	if err != nil {
 		var diags *policy.Diagnostics
 		if !errors.As(err, &diags) {
-			t.Fatalf("%T is no *Diagnostics", err)
+			t.Fatalf("%T instead of *Diagnostics", err)
 		}
 		return diags.Error() + "\n"
 	}
@@ -182,7 +182,7 @@ func readClaim(t *testing.T, line string) policy.Claim {
 	case policy.KindAPI:
 		return policy.API{}
 	}
-	t.Fatalf("%q is no claim", line)
+	t.Fatalf("unknown kind of claim: %q", line)
 	return nil
 }
 

@@ -134,7 +134,7 @@ func (g *grammar) call() (*Call, Port) {
 	return call, Port{Container: []int{0, 80, 5432}[g.pick(3)], Protocol: "tcp", Host: word(), IP: g.of("", "127.0.0.1", "::", "10.1.2.3", "x"), Bindable: g.pick(2) == 0}
 }
 
-// rule makes a rule out of choices, nil if its condition is none.
+// rule makes a rule out of choices, nil if Parse rejects its condition.
 func (g *grammar) rule() (*Policy, *rule) {
 	p, err := Parse(SomeNames, File{Name: "p.hcl", Src: []byte(grammarLocals + "port \"p\" {\n when = " + g.condition([]int{1, 1, 2, 3}[g.pick(4)]) + "\n action = \"allow\"\n}\n")})
 	if err != nil {
@@ -147,7 +147,8 @@ func (g *grammar) rule() (*Policy, *rule) {
 	return p, r
 }
 
-// agree holds that a compiled condition says of a claim what HCL says.
+// agree checks that a compiled condition and HCL give the same result for a
+// claim. It reports whether the condition was compiled.
 func agree(t testing.TB, choices []byte) (compiled bool) {
 	t.Helper()
 	g := &grammar{choices}
@@ -167,7 +168,7 @@ func agree(t testing.TB, choices []byte) (compiled bool) {
 	return true
 }
 
-// forget lets look-ups of a call fail.
+// forget makes look-ups of a call fail.
 func (g *grammar) forget(call *Call) {
 	if g.pick(4) == 0 {
 		call.Client.User = func() (string, error) { return "", errors.New("nobody knows") }
@@ -177,9 +178,10 @@ func (g *grammar) forget(call *Call) {
 	}
 }
 
-// indifferent holds that a condition which holds, or does not, although a
-// look-up fails would do the same whatever the look-up gave.
-func indifferent(t testing.TB, choices []byte) (told bool) {
+// indifferent checks that a failed look-up changes no result: a condition that
+// is true or false without it is the same with it. It reports whether the
+// condition was true or false without it.
+func indifferent(t testing.TB, choices []byte) (decided bool) {
 	t.Helper()
 	g := &grammar{choices}
 	p, r := g.rule()
@@ -203,7 +205,7 @@ func indifferent(t testing.TB, choices []byte) (told bool) {
 
 func TestAFailedLookUpDecidesNothing(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
-	told := 0
+	decided := 0
 	const rounds = 5000
 	for range rounds {
 		choices := make([]byte, 96)
@@ -211,11 +213,11 @@ func TestAFailedLookUpDecidesNothing(t *testing.T) {
 			choices[i] = byte(random.Uint32())
 		}
 		if indifferent(t, choices) {
-			told++
+			decided++
 		}
 	}
-	if told < rounds/10 {
-		t.Errorf("of %d conditions only %d held or did not: this test shows little", rounds, told)
+	if decided < rounds/10 {
+		t.Errorf("of %d conditions only %d held or did not: this test shows little", rounds, decided)
 	}
 }
 

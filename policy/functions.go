@@ -32,7 +32,7 @@ type Function struct {
 const interfaceFunction = "interface"
 
 var functions = []Function{
-	{"glob", "pattern, text", "whether the whole text matches: * is any run of characters but /, ** any run, ? one character but /, [a-z] one of a set, \\ takes the next as it is",
+	{"glob", "pattern, text", "whether the whole text matches: * is any run of characters but /, ** any run, ? one character but /, [a-z] one of a set, \\ escapes the next character",
 		`glob("ghcr.io/acme/**", container.image)`, globFunc, checkGlob},
 	{"cidrcontains", "cidr, ip", "whether the network holds the address; false for an ip of \"\"",
 		`cidrcontains("10.0.0.0/8", port.ip)`, cidrContainsFunc, checkCIDR},
@@ -63,7 +63,7 @@ var functions = []Function{
 		`length(distinct(["a", "a", "b"])) == 2`, stdlib.DistinctFunc, nil},
 	{"element", "list, index", "the element at the index, which wraps around",
 		`element(["a", "b"], 2) == "a"`, stdlib.ElementFunc, nil},
-	{"flatten", "list", "the list with its lists' elements in place of them",
+	{"flatten", "list", "the list with the elements of its lists instead of these lists",
 		`contains(flatten([[80], [443, 8443]]), port.container)`, stdlib.FlattenFunc, nil},
 	{"merge", "maps...", "all the maps' elements; later ones win",
 		`merge({ a = 1 }, { b = 2 }).b == 2`, stdlib.MergeFunc, nil},
@@ -108,9 +108,9 @@ var functions = []Function{
 		`substr(container.name, 0, 3) == "web"`, stdlib.SubstrFunc, nil},
 	{"replace", "text, part, new", "the text with every such part replaced",
 		`replace(container.name, "-", "_") == "web_1"`, stdlib.ReplaceFunc, nil},
-	{"regex", "pattern, text", "what the pattern matches; fails if nothing does: can(regex(…)) tells",
+	{"regex", "pattern, text", "the part that the pattern matches; fails if there is none: test it with can(regex(…))",
 		`can(regex("^web-[0-9]+$", container.name))`, stdlib.RegexFunc, checkRegex},
-	{"regexall", "pattern, text", "all that the pattern matches, a list",
+	{"regexall", "pattern, text", "a list of the parts that the pattern matches",
 		`length(regexall("[0-9]", container.name)) == 1`, stdlib.RegexAllFunc, checkRegex},
 	{"format", "format, values...", "text made as by printf",
 		`container.name == format("web-%d", 1)`, stdlib.FormatFunc, nil},
@@ -125,7 +125,7 @@ var functions = []Function{
 		`max(1, 2) == 2`, stdlib.MaxFunc, nil},
 	{"min", "numbers...", "the least",
 		`min(1, 2) == 1`, stdlib.MinFunc, nil},
-	{"parseint", "text, base", "the number that the text is",
+	{"parseint", "text, base", "the number that the text spells",
 		`parseint(port.host, 10) >= 8000`, stdlib.ParseIntFunc, nil},
 
 	{"can", "expression", "whether the expression can be evaluated",

@@ -60,9 +60,8 @@ func decisions(p *policy.Policy) []policy.Decision {
 	return all
 }
 
-// FuzzParse holds that no source makes Parse or Decide panic, that whatever
-// is wrong is told with a text, and that a policy which was formatted decides
-// as before.
+// FuzzParse checks that no source makes Parse or Decide panic, that each mistake
+// has a text, and that a formatted policy decides as before.
 func FuzzParse(f *testing.F) {
 	f.Add(safesock.Policy.Src)
 	paths, err := filepath.Glob("testdata/*.txtar")

@@ -77,7 +77,7 @@ func TestMistakesAreValuesToo(t *testing.T) {
 	_, err := policy.Parse(policy.SomeNames, policy.File{Name: "p.hcl", Src: []byte("port \"x\" {\n  action = \"dney\"\n}\n")})
 	var got *policy.Diagnostics
 	if !errors.As(err, &got) {
-		t.Fatalf("%T is no *Diagnostics", err)
+		t.Fatalf("%T instead of *Diagnostics", err)
 	}
 	want := &policy.Diagnostics{List: []policy.Diagnostic{{
 		Summary: "Unsupported action",

@@ -118,7 +118,7 @@ func classify(ip string) (shortest, scope string) {
 }
 
 var portKind = KindSpec{KindPort, "A port published on the host.", []Action{Allow, Warn, Bind, Deny}, []Attribute{
-	{Name: "container", Doc: "port in the container, 0 if the call does not tell", synonyms: []string{"port", "number", "container_port", "target", "private"},
+	{Name: "container", Doc: "port in the container, 0 if the call does not say", synonyms: []string{"port", "number", "container_port", "target", "private"},
 		Example: `port.container == 80`,
 		get:     fact(func(p *portFacts) int { return p.Container })},
 	{Name: "protocol", Doc: "transport protocol", synonyms: []string{"proto", "type"}, Values: []string{"tcp", "udp", "sctp"},
