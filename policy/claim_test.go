@@ -19,6 +19,8 @@ func TestEachKindHasItsWords(t *testing.T) {
 			words{"80/tcp", "is published on [::1]:8080", "be published on [::1]:8080", "port 80/tcp", "[::1]:8080", ""}},
 		{policy.Port{Protocol: "udp", IP: "192.0.2.7", Host: ""},
 			words{"a udp port", "is published on a free port of 192.0.2.7", "be published on a free port of 192.0.2.7", "port udp", "192.0.2.7:*", ""}},
+		{policy.Port{Container: 49152, Last: 65535, Protocol: "udp", IP: "127.0.0.1", Host: "49152-65535"},
+			words{"49152-65535/udp", "is published on 127.0.0.1:49152-65535", "be published on 127.0.0.1:49152-65535", "port 49152-65535/udp", "127.0.0.1:49152-65535", ""}},
 		{policy.Network{Mode: "macvlan", Name: "lan"},
 			words{"the network lan (macvlan)", "lets other hosts reach its containers without a published port", "be used", "network macvlan", "lan", "lan"}},
 		{policy.Network{Mode: "host", Name: "host"},
