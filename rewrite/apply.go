@@ -207,7 +207,7 @@ func advisedIP(rules *policy.Decider, cl *claim) string {
 		return ""
 	case action == policy.Bind && port.IP == "":
 		port.IP = "0.0.0.0"
-	case action == policy.Deny && port.Place() == policy.EveryInterface:
+	case action == policy.Deny && port.PublishedOn() == policy.EveryInterface:
 		port.IP = "127.0.0.1"
 	default:
 		return ""

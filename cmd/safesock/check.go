@@ -10,11 +10,11 @@ import (
 
 	"github.com/safesock/safesock"
 	"github.com/safesock/safesock/policy"
-	"github.com/safesock/safesock/rewrite"
 )
 
 func newCheck() *cobra.Command {
-	return &cobra.Command{
+	var given policies
+	cmd := &cobra.Command{
 		Use:   "check [FILE|FOLDER...]",
 		Short: "Check a policy for mistakes",
 		Long: `Reads policies as serve would, and prints each mistake with its line and what
@@ -25,12 +25,12 @@ is read with them, and by itself if there are none.`,
 		Example: `  safesock check policy.hcl
   safesock check /etc/safesock`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			given := policies{paths: args}
+			given.paths = args
 			files, err := given.read()
 			if err != nil {
 				return err
 			}
-			loaded, err := policy.Parse(rewrite.Names, append(files, safesock.Policy)...)
+			loaded, err := given.parse(files)
 			var mistakes *policy.Diagnostics
 			if errors.As(err, &mistakes) {
 				return no(mistakes.Error())
@@ -50,4 +50,6 @@ is read with them, and by itself if there are none.`,
 			return nil
 		},
 	}
+	given.setFlag(cmd.Flags())
+	return cmd
 }

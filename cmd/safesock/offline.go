@@ -183,7 +183,7 @@ func clientNamed(name string) (policy.Client, error) {
 		UID: uid, GID: gid, PID: os.Getpid(),
 		User:    func() (string, error) { return host.UserName(uid) },
 		Groups:  func() ([]string, error) { return host.GroupNames(append([]int{gid}, gids...)...) },
-		Command: policy.Known("docker"),
+		Command: policy.Found("docker"),
 	}, err
 }
 

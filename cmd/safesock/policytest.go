@@ -100,20 +100,19 @@ func count(facts ...bool) int {
 	return n
 }
 
-// policies are the files that a test file is about: those it names, or the
+// paths are the policies that a test file is about: those it names, or the
 // one beside it.
-func (f *testFile) policies() policies {
+func (f *testFile) paths() (paths []string) {
 	if len(f.Policy) == 0 {
-		return policies{paths: []string{strings.TrimSuffix(f.name, testSuffix) + ".hcl"}}
+		return []string{strings.TrimSuffix(f.name, testSuffix) + ".hcl"}
 	}
-	var found policies
 	for _, path := range f.Policy {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(filepath.Dir(f.name), path)
 		}
-		found.paths = append(found.paths, path)
+		paths = append(paths, path)
 	}
-	return found
+	return paths
 }
 
 // decide returns what comes of a case, as its want should read, and the rules
@@ -221,7 +220,7 @@ func (c *testCase) world() (*offline, error) {
 	}
 	world.client = policy.Client{
 		UID: client.UID, GID: client.GID,
-		User: policy.Known(client.User), Groups: policy.Known(client.Groups), Command: policy.Known(client.Command),
+		User: policy.Found(client.User), Groups: policy.Found(client.Groups), Command: policy.Found(client.Command),
 	}
 	if c.Time != "" {
 		at, err := time.Parse(time.RFC3339, c.Time)
