@@ -81,11 +81,7 @@ func Run(words []string) (Call, error) {
 	if line.platform != "" {
 		query.Set("platform", line.platform)
 	}
-	target := createPath
-	if len(query) > 0 {
-		target += "?" + query.Encode()
-	}
-	return Call{Method: "POST", Target: target, Body: encode(line.body)}, nil
+	return callTo("container.create", query, encode(line.body)), nil
 }
 
 // flags are those of docker run. Parsing stops at the image.

@@ -179,7 +179,7 @@ func (e *explain) calls(ctx context.Context, stdin io.Reader, args []string, wor
 			e.compose.Text = string(src)
 		}
 	}
-	e.compose.Files = args
+	e.compose.Files, e.compose.Stdin = args, stdin
 	project, err := e.compose.Load(ctx)
 	if errors.Is(err, clients.ErrNoCompose) {
 		return nil, errors.New("no compose file here; name a FILE, - for a compose file or a call on standard input, or a docker run line")

@@ -48,21 +48,6 @@ func (v *verdict) itself(p *policy.Policy, o *offline) policy.Decision {
 	}, policy.API{})
 }
 
-// position is the line that makes a claim in what was given, nil if there is
-// none.
-func (v *verdict) position(o rewrite.Outcome) *clients.Position {
-	claim := clients.Claim{Kind: string(o.Claim.Kind()), Pointer: o.Pointer}
-	switch c := o.Claim.(type) {
-	case policy.Network:
-		claim.Text = c.Name
-	case policy.Mount:
-		claim.Text = c.Target
-	case policy.Privilege:
-		claim.Text = c.Value
-	}
-	return v.Position(claim)
-}
-
 // machine is the host of a world.
 type machine interface {
 	Resolve(path string) (resolved string, exists bool, err error)
@@ -122,17 +107,23 @@ func (o *offline) Engine(target string) (rewrite.Answer, error) {
 	if body, ok := o.engine[path]; ok {
 		return rewrite.Answer{Status: http.StatusOK, Body: body, Docker: true}, nil
 	}
-	if o.image != nil && strings.HasPrefix(path, "/images/") {
+	if o.image != nil && strings.HasPrefix(path, imagesPath) {
 		return rewrite.Answer{Status: http.StatusOK, Body: o.image}, nil
 	}
 	if !slices.Contains(o.unknown, path) {
 		o.unknown = append(o.unknown, path)
 	}
-	if path == "/version" {
+	if path == versionPath {
 		return rewrite.Answer{Status: http.StatusOK, Body: oldest}, nil
 	}
 	return rewrite.Answer{Status: http.StatusNotFound, Body: []byte(`{"message":"not known here"}`)}, nil
 }
+
+// Where an Engine is asked for its version, and for its images.
+var (
+	versionPath      = rewrite.Question("version", "")
+	imagesPath, _, _ = strings.Cut(rewrite.Question("image", "NAME"), "NAME")
+)
 
 // oldest is the version of an Engine that is not known: it is taken for one
 // without the firewall and the checks of later ones.

@@ -20,6 +20,7 @@ import (
 	"github.com/safesock/safesock"
 	"github.com/safesock/safesock/clients"
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite"
 )
 
 // testFile is a *.policytest.hcl file.
@@ -235,7 +236,7 @@ func (c *testCase) world() (*offline, error) {
 		if err != nil {
 			return nil, err
 		}
-		world.engine["/images/"+image+"/json"] = body
+		world.engine[rewrite.Question("image", image)] = body
 	}
 	interfaces, links := c.Interfaces, c.Links
 	if interfaces == nil {

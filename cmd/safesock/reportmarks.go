@@ -42,7 +42,7 @@ func (r *report) marks() []mark {
 				denied = true
 			}
 			if text != "" {
-				marks = append(marks, mark{decision.Rule.Name, decision.Action, text, each.position(outcome)})
+				marks = append(marks, mark{decision.Rule.Name, decision.Action, text, each.Position(outcome.Pointer)})
 			}
 		}
 		if each.refusal != nil && !denied {

@@ -57,7 +57,7 @@ func (r *report) rows() [][]string {
 				continue
 			}
 			at := ""
-			if found := each.position(outcome); found != nil {
+			if found := each.Position(outcome.Pointer); found != nil {
 				at = found.String()
 			}
 			claim, asked := describe(outcome.Claim)
