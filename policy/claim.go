@@ -19,13 +19,18 @@ const (
 
 // A Claim is one thing that a call asks of the host: a Port, a Network, a
 // Mount, a Privilege, or the call itself, API. As JSON it has the names of the
-// policy language. Each kind has a file of its own, with the words in which
-// people are told of it: SUBJECT EFFECT, or SUBJECT may not INFINITIVE.
+// policy language. Each kind has a file of its own. The file holds the words in
+// which messages speak of the claim ("SUBJECT EFFECT", "SUBJECT may not
+// INFINITIVE") and the words in which tables show it ("TITLE | ASKED").
 type Claim interface {
 	Kind() Kind
 	Subject() string    // what the claim is about, as in "80/tcp"
 	Effect() string     // what comes of it, as in "is published on every interface"
 	Infinitive() string // what it asks for, as in "be published on every interface"
+
+	Title() string   // kind and subject in a column of a table, as in "port 80/tcp"
+	Asked() string   // what is asked for in a column of a table, as in "*:8080"; "" if Title says all
+	Written() string // the part of the claim that its author writes down, to find its line; "" if there is none
 }
 
 // Call is what every rule sees besides the claim.

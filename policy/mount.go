@@ -1,5 +1,7 @@
 package policy
 
+import "strings"
+
 // Mount is a path of the host that a container sees.
 type Mount struct {
 	Source   string `json:"source"` // absolute path on the host, symbolic links resolved where they could be
@@ -21,6 +23,17 @@ func (m Mount) Effect() string {
 }
 
 func (m Mount) Infinitive() string { return "be mounted" + m.On() }
+
+func (m Mount) Title() string { return "mount " + m.Source }
+
+func (m Mount) Asked() string {
+	if m.ReadOnly {
+		return strings.TrimSpace(m.Target + " (ro)")
+	}
+	return strings.TrimSpace(m.Target + " (rw)")
+}
+
+func (m Mount) Written() string { return m.Target }
 
 // On is where in the container the path is mounted, as in " on /data".
 func (m Mount) On() string {

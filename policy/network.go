@@ -24,3 +24,9 @@ func (Network) Effect() string {
 }
 
 func (Network) Infinitive() string { return "be used" }
+
+func (n Network) Title() string { return "network " + n.Mode }
+
+func (n Network) Asked() string { return n.Name }
+
+func (n Network) Written() string { return n.Name }

@@ -15,3 +15,9 @@ func (p Privilege) Subject() string { return strings.TrimSpace(p.Name + " " + p.
 func (Privilege) Effect() string { return "is granted, and reaches past the container" }
 
 func (Privilege) Infinitive() string { return "be granted" }
+
+func (p Privilege) Title() string { return "privilege " + p.Name }
+
+func (p Privilege) Asked() string { return p.Value }
+
+func (p Privilege) Written() string { return p.Value }
