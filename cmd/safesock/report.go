@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 
@@ -50,51 +49,11 @@ func quiet(o rewrite.Outcome) bool {
 // containerIDs are shortened as docker shows them.
 var containerIDs = regexp.MustCompile(`\b([0-9a-f]{12})[0-9a-f]{52}\b`)
 
-// describe names a claim and what it asks for.
-func describe(claim policy.Claim) (name, asked string) {
-	switch c := claim.(type) {
-	case policy.Port:
-		if c.Container == 0 { // one of the host alone
-			return "port " + c.Protocol, published(c.IP, c.Host)
-		}
-		return fmt.Sprintf("port %d/%s", c.Container, c.Protocol), published(c.IP, c.Host)
-	case policy.Network:
-		return "network " + c.Mode, c.Name
-	case policy.Mount:
-		mode := "rw"
-		if c.ReadOnly {
-			mode = "ro"
-		}
-		return "mount " + c.Source, strings.TrimSpace(c.Target + " (" + mode + ")")
-	case policy.Privilege:
-		return "privilege " + c.Name, containerIDs.ReplaceAllString(c.Value, "$1")
-	}
-	return "the call", ""
-}
+// asked is what a claim asks for, in a column of a table.
+func asked(claim policy.Claim) string { return containerIDs.ReplaceAllString(claim.Asked(), "$1") }
 
 // inALine is a claim and what it asks for, in a line.
-func inALine(claim policy.Claim) string {
-	name, asked := describe(claim)
-	if asked == "" {
-		return name
-	}
-	return name + " " + asked
-}
-
-// published writes an address and a port as docker ps does, with * for every
-// interface and for any free port.
-func published(ip, host string) string {
-	switch {
-	case ip == "":
-		ip = "*"
-	case strings.Contains(ip, ":"):
-		ip = "[" + ip + "]"
-	}
-	if host == "" || host == "0" {
-		host = "*"
-	}
-	return ip + ":" + host
-}
+func inALine(claim policy.Claim) string { return strings.TrimSpace(claim.Title() + " " + asked(claim)) }
 
 // decided writes an outcome's action.
 func decided(o rewrite.Outcome) string {
@@ -105,7 +64,7 @@ func decided(o rewrite.Outcome) string {
 	}
 	var addresses []string
 	for _, address := range decision.To {
-		addresses = append(addresses, published(address.String(), port.Host))
+		addresses = append(addresses, policy.Port{IP: address.String(), Host: port.Host}.Asked())
 	}
 	return "bind " + strings.Join(addresses, ", ")
 }

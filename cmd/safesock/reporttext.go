@@ -60,7 +60,6 @@ func (r *report) rows() [][]string {
 			if found := each.Position(outcome.Pointer); found != nil {
 				at = found.String()
 			}
-			claim, asked := describe(outcome.Claim)
 			rule := outcome.Decision.Rule
 			line := ""
 			if rule != (policy.Rule{}) {
@@ -70,7 +69,7 @@ func (r *report) rows() [][]string {
 			if action := outcome.Decision.Action; r.observe && action != policy.Allow && action != policy.Warn {
 				what = "would " + what
 			}
-			rows = append(rows, []string{each.Service, at, claim, asked, what, rule.Name, line})
+			rows = append(rows, []string{each.Service, at, outcome.Claim.Title(), asked(outcome.Claim), what, rule.Name, line})
 		}
 	}
 	return rows
