@@ -286,7 +286,12 @@ func addressAdvice(text string) string {
 	case strings.Contains(text, "%"):
 		return fmt.Sprintf("An Engine cannot publish on %q: it takes no zone.", text)
 	case isAddress(before(text, "/")):
-		return fmt.Sprintf("%q is a network. Write one address, as in %q.", text, before(text, "/"))
+		network := before(text, "/")
+		if prefix, err := netip.ParsePrefix(text); err == nil {
+			network = prefix.Masked().String()
+		}
+		return fmt.Sprintf("%q is a network. The addresses in to are this machine's, where a port listens; they do not say who may connect. "+
+			"For this machine's addresses in the network, write [for a in interface(\"eth0\") : a if cidrcontains(%q, a)].", text, network)
 	case hasPort && isAddress(host):
 		return fmt.Sprintf(instead, text, fmt.Sprintf("The client says the port; write %q.", host))
 	case strings.Trim(text, "0123456789.xabcdefABCDEF") == "" && strings.ContainsAny(text, "0123456789"):

@@ -185,10 +185,14 @@ func (c *testCase) calls(ctx context.Context, dir string, world *offline) ([]cli
 		if err != nil {
 			return nil, fmt.Errorf("run: %w", err)
 		}
-		if !clients.IsRunLine(words) {
+		line, err := clients.ParseLine(words)
+		if err != nil {
+			return nil, fmt.Errorf("run: %w", err)
+		}
+		if line == nil {
 			return nil, errors.New("run: not a docker run line")
 		}
-		one, err := clients.Run(words)
+		one, err := line.Run()
 		return []clients.Call{one}, err
 	case c.Call != "":
 		return []clients.Call{clients.ParseCall([]byte(c.Call))}, nil

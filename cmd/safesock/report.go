@@ -2,6 +2,7 @@ package main
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/safesock/safesock/policy"
@@ -11,28 +12,55 @@ import (
 // report is what explain prints.
 type report struct {
 	verdicts []verdict
+	services int      // of the compose files
 	hints    []string // what a person could do without
-	notes    []string // what could not be known
+	notes    []string // what else a person should know
+	unknown  bool     // an Engine would have had to be asked
 	diff     bool
 	observe  bool // the policy only reports
 }
 
-// messages are what the client would be told.
-func (v *verdict) messages() []string {
-	prefix := ""
-	if v.Service != "" {
-		prefix = v.Service + ": "
-	}
-	if v.refusal != nil {
-		return []string{prefix + "REFUSED: " + v.refusal.Message}
-	}
-	var messages []string
-	for _, outcome := range v.result.Outcomes {
-		if text := outcome.Warning(); text != "" {
-			messages = append(messages, prefix+"WARNING: "+text)
+// message is what clients would be told.
+type message struct {
+	text     string
+	services []string // whose calls have it, "" for a call of no service
+}
+
+// messages are what clients would be told, each once.
+func (r *report) messages() []message {
+	var all []message
+	known := map[string]int{}
+	add := func(service, text string) {
+		i, ok := known[text]
+		if !ok {
+			i = len(all)
+			known[text] = i
+			all = append(all, message{text: text})
+		}
+		if n := len(all[i].services); n == 0 || all[i].services[n-1] != service {
+			all[i].services = append(all[i].services, service)
 		}
 	}
-	return messages
+	for _, each := range r.verdicts {
+		if each.refusal != nil {
+			add(each.Service, "REFUSED: "+each.refusal.Message)
+			continue
+		}
+		for _, outcome := range each.result.Outcomes {
+			if text := outcome.Warning(); text != "" {
+				add(each.Service, "WARNING: "+text)
+			}
+		}
+	}
+	return all
+}
+
+func (m message) String() string {
+	services := slices.DeleteFunc(slices.Clone(m.services), func(name string) bool { return name == "" })
+	if len(services) == 0 {
+		return m.text
+	}
+	return strings.Join(services, ", ") + ": " + m.text
 }
 
 // edited reports whether the call would be forwarded with other bytes than it
