@@ -19,7 +19,8 @@ var dockerAPIs = map[string]string{
 	"18": "1.39", "19": "1.40", "20": "1.41", "23": "1.42", "24": "1.43", "25": "1.44", "26": "1.45", "27": "1.46", "28": "1.48", "29": "1.52",
 }
 
-// podmanAPI is the version of Docker's API that Podman has served since 3.0.
+// podmanAPI is the version of Docker's API that Podman serves. Podman 5.8 has 1.44,
+// for which nothing is decided otherwise.
 const podmanAPI = "1.41"
 
 // versionOf is what the Engine that a text names answers about its version, as
