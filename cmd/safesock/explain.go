@@ -134,12 +134,13 @@ func (e *explain) run(cmd *cobra.Command, args []string) error {
 		if err != nil {
 			return err
 		}
-		shown.verdicts = append(shown.verdicts, got)
 		differing, err := world.unsure(loaded, got)
 		if err != nil {
 			return err
 		}
 		unsure = append(unsure, differing...)
+		got.result.Outcomes = inRuns(got.result.Outcomes)
+		shown.verdicts = append(shown.verdicts, got)
 	}
 	if len(unsure) > 0 {
 		slices.Sort(unsure)
