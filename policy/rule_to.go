@@ -75,7 +75,12 @@ func addressAdvice(text string) string {
 	case portErr == nil:
 		return fmt.Sprintf("The client chooses the port; write %q.", addrPort.Addr())
 	case isNetwork:
-		return fmt.Sprintf("It is a network; write one address, as in %q.", address)
+		network := address
+		if prefix, err := netip.ParsePrefix(text); err == nil {
+			network = prefix.Masked().String()
+		}
+		return fmt.Sprintf("It is a network. The addresses in to are this machine's, where a port listens; they do not say who may connect. "+
+			"For this machine's addresses in the network, write [for a in interface(\"eth0\") : a if cidrcontains(%q, a)].", network)
 	case !strings.ContainsAny(text, ".:"):
 		return fmt.Sprintf("For the addresses of a network interface, write interface(%q).", text)
 	}

@@ -156,7 +156,7 @@ func because(d policy.Decision, advice string) string {
 
 // portFlag is the part of docker's -p after the address.
 func portFlag(p policy.Port) string {
-	flag := fmt.Sprintf("%s:%d", p.Host, p.Container)
+	flag := p.Host + ":" + p.Numbers()
 	if p.Protocol != "tcp" {
 		flag += "/" + p.Protocol
 	}

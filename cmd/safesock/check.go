@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +20,8 @@ func newCheck() *cobra.Command {
 		Use:   "check [FILE|FOLDER...]",
 		Short: "Check a policy for mistakes",
 		Long: `Reads policies as serve would, and prints each mistake with its line and what
-to do about it. Nothing is started and no Engine is needed.
+to do about it. Nothing is started and no Engine is needed. An address in to that
+this machine has not is warned about: the policy may be for another machine.
 
 Without FILE ` + usualPolicyHelp + ` The built-in policy
 is read with them, and by itself if there are none.`,
@@ -26,6 +29,11 @@ is read with them, and by itself if there are none.`,
   safesock check /etc/safesock`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			given.paths = args
+			for _, arg := range args {
+				if slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(arg)) {
+					return fmt.Errorf("%s: is a compose file or a call, not a policy; to see what becomes of it, run: safesock explain %s", arg, arg)
+				}
+			}
 			files, err := given.read()
 			if err != nil {
 				return err
@@ -40,6 +48,9 @@ is read with them, and by itself if there are none.`,
 			}
 			if warnings := loaded.Warnings(time.Now()); len(warnings.List) > 0 {
 				fmt.Fprintln(cmd.ErrOrStderr(), warnings)
+			}
+			if foreign := foreignIn(files, ownSubnets()); len(foreign) > 0 {
+				fmt.Fprintln(cmd.ErrOrStderr(), strings.Join(foreign, "\n"))
 			}
 			if len(files) == 0 {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s: ok (no FILE was given, and there is no %s)\n", safesock.Policy.Name, strings.Join(usualPlaces(), " and no "))

@@ -20,6 +20,7 @@ import (
 	"github.com/safesock/safesock"
 	"github.com/safesock/safesock/clients"
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite"
 )
 
 // testFile is a *.policytest.hcl file.
@@ -183,10 +184,14 @@ func (c *testCase) calls(ctx context.Context, dir string, world *offline) ([]cli
 		if err != nil {
 			return nil, fmt.Errorf("run: %w", err)
 		}
-		if !clients.IsRunLine(words) {
+		line, err := clients.ParseLine(words)
+		if err != nil {
+			return nil, fmt.Errorf("run: %w", err)
+		}
+		if line == nil {
 			return nil, errors.New("run: not a docker run line")
 		}
-		one, err := clients.Run(words)
+		one, err := line.Run()
 		return []clients.Call{one}, err
 	case c.Call != "":
 		return []clients.Call{clients.ParseCall([]byte(c.Call))}, nil
@@ -234,7 +239,7 @@ func (c *testCase) world() (*offline, error) {
 		if err != nil {
 			return nil, err
 		}
-		world.engine["/images/"+image+"/json"] = body
+		world.engine[rewrite.Question("image", image)] = body
 	}
 	interfaces, links := c.Interfaces, c.Links
 	if interfaces == nil {
