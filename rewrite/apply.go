@@ -46,7 +46,7 @@ type Call struct {
 	Match           // from Route
 	URL    *url.URL // the parsed target
 	Header http.Header
-	Body   []byte // the whole body; nil if Match.Streams
+	Body   []byte // the whole body; nil unless Match.ReadsBody
 
 	Client policy.Client
 	Time   time.Time
@@ -210,7 +210,7 @@ func advisedIP(rules *policy.Decider, cl *claim) string {
 		return ""
 	case action == policy.Bind && port.IP == "":
 		port.IP = "0.0.0.0"
-	case action == policy.Deny && port.Place() == policy.EveryInterface:
+	case action == policy.Deny && port.PublishedOn() == policy.EveryInterface:
 		port.IP = "127.0.0.1"
 	default:
 		return ""

@@ -21,16 +21,17 @@ type Match struct {
 	Known    bool   // the route was reviewed, and the version is not newer than those that were
 }
 
-// Streams reports whether the call's body is not read: because no endpoint
-// intercepts the call, or because the endpoint has the trait Streams. A form is
-// read, since Engines take parameters from it, unless the connection may become a
-// raw stream: such calls have no parameters that matter.
-func (m Match) Streams(h http.Header) bool {
+// ReadsBody reports whether the call's body is read before the call is forwarded.
+// It is not if no endpoint intercepts the call, or the endpoint has the trait
+// Streams. A form is read all the same, since Engines take parameters from it,
+// unless the connection may become a raw stream: such calls have no parameters
+// that matter.
+func (m Match) ReadsBody(h http.Header) bool {
 	if m.Endpoint == nil {
-		return true
+		return false
 	}
 	traits := m.Endpoint.Traits
-	return traits&Streams != 0 && (traits&(Upgrades|Hijacks) != 0 || !isForm(h))
+	return traits&Streams == 0 || traits&(Upgrades|Hijacks) == 0 && isForm(h)
 }
 
 // Route finds the endpoint of a request as the Engine's router does: by its method
