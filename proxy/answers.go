@@ -176,9 +176,10 @@ func (c *connection) passOn(h head, how framing, x *intercepted) error {
 		return relay(c.client, c.engine, h, how, chunks{extensions: true})
 	}
 	n, body, err := c.engine.message(h, how, maxAnswer)
-	if err != nil && err != errTooLong { // the answer broke off; what came of it goes on
+	if err != nil && err != errTooLong { // the answer broke off
 		x.logAnswer(h.status, "")
-		return errors.Join(err, send(c.client, c.engine, len(c.engine.pending)))
+		_ = send(c.client, c.engine, len(c.engine.pending)) // the connection ends anyway
+		return err
 	}
 	warned, id := rewrite.Warn(body, x.warnings)
 	x.logAnswer(h.status, id)

@@ -28,7 +28,7 @@ type connection struct {
 	verdicts  chan verdict  // from answers to requests; closed with the last answer
 	answerer  errgroup.Group
 	phase     atomic.Int32          // idle, busy or closing
-	halves    atomic.Int32          // how many of the exchange's request and answer are not over
+	halves    atomic.Int32          // how many of the two are open: the exchange's request, its answer
 	failure   atomic.Pointer[error] // why a request was given up halfway, for the client
 }
 
@@ -51,8 +51,8 @@ type debt int
 
 const (
 	nothing   debt = iota
-	anAnswer       // behind which the client's next request may come early
-	anUpgrade      // or an answer that refuses it: it decides what the client's next bytes are
+	anAnswer       // the client's next bytes are its next request
+	anUpgrade      // or its refusal: the answer decides what the client's next bytes are
 )
 
 // verdict is what an answer means for the bytes after it.
@@ -197,8 +197,8 @@ func (c *connection) serveHTTP2(refused error) error {
 	return s.serve()
 }
 
-// end closes the connection. After an error it hangs up on the Engine, without
-// one it waits for the last answer.
+// end closes the connection. After an error it hangs up on the Engine. Without an
+// error it waits for the last answer.
 func (c *connection) end(err error) {
 	c.logEnd(err)
 	if c.engine != nil {
@@ -214,8 +214,8 @@ func (c *connection) end(err error) {
 	c.server.remove(c)
 }
 
-// logEnd logs an error that ended one direction of the connection, unless a
-// side just hung up or the client knows the error.
+// logEnd logs the error that ended a half of the connection, unless a side hung
+// up or the request was refused, which has been logged.
 func (c *connection) logEnd(err error) {
 	if err != nil && err != errRefused && !isClosed(err) {
 		c.server.log().Debug("connection ended", slog.Any("error", err), slog.Int("pid", c.peer.PID))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"regexp"
 	"runtime"
@@ -58,10 +59,14 @@ func TestServingEndsWithTheOpenStreams(t *testing.T) {
 }
 
 func TestStreamsThatDoNotEndAreCut(t *testing.T) {
+	var log strings.Builder // read after serving has ended
 	w := newWorld(t, http2Engine(t, func(a http.ResponseWriter, r *http.Request) {
 		flush(a)
 		<-r.Context().Done()
-	}), func(s *Server) { s.Drain = 1 })
+	}), func(s *Server) {
+		s.Drain = 1
+		s.Log = slog.New(slog.NewTextHandler(&log, nil))
+	})
 	answer, err := w.dialHTTP2().RoundTrip(call(t, "GET", "/events", nil, nil))
 	if err != nil {
 		t.Fatal(err)
@@ -74,6 +79,10 @@ func TestStreamsThatDoNotEndAreCut(t *testing.T) {
 		t.Error(err)
 	}
 	noneLeft(t)
+	_, got, _ := strings.Cut(log.String(), " level=")
+	if want := "WARN msg=\"exchanges that did not end were cut\" count=1 after=1ns\n"; got != want {
+		t.Errorf("got %q want %q", got, want)
+	}
 }
 
 // noneLeft waits until no goroutine serves a connection.

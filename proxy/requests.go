@@ -33,7 +33,7 @@ func (c *connection) rawRequests() error {
 }
 
 // requests moves the client's requests, one exchange after the other. It
-// returns once the connection has to end, or is a raw stream.
+// returns when the connection has to end or has become a raw stream.
 func (c *connection) requests() (raw bool, err error) {
 	for {
 		if err := c.awaitRequest(); err != nil {
@@ -119,8 +119,7 @@ func (c *connection) awaitAnswer(owed debt) (verdict, error) {
 	case nothing:
 		return nextRequest, nil
 	case anAnswer:
-		// A client that ends or leaves meanwhile is noticed here. The next
-		// request, if it comes early, stays pending.
+		// A client that ends meanwhile is noticed. An early request stays pending.
 		if err := c.awaitRequest(); err != nil {
 			return lastAnswer, err
 		}
