@@ -42,6 +42,9 @@ func (c *connection) answers() error {
 		case err != nil || next == lastAnswer:
 			c.client.Close()
 			return err
+		case next == http2Stream:
+			c.verdicts <- next
+			return nil
 		case next == rawStream:
 			c.answerer.Go(c.rawAnswers)
 			c.verdicts <- next
@@ -93,7 +96,11 @@ func (c *connection) moveAnswer() (verdict, error) {
 	if becomesRaw(h, e.call.traits()) {
 		e.call.logAnswer(h.status, "")
 		// The head goes by itself: docker-py loses stream bytes that come with it.
-		return rawStream, send(c.client, c.engine, len(h.raw))
+		next := rawStream
+		if e.call.traits()&rewrite.HTTP2 != 0 {
+			next = http2Stream
+		}
+		return next, send(c.client, c.engine, len(h.raw))
 	}
 	if h.status == http.StatusSwitchingProtocols {
 		c.explainEnd(e, errSwitched)
@@ -153,7 +160,7 @@ func (c *connection) explainEnd(e exchange, err error) {
 	_, _ = c.client.Write(errorAnswer(status, reason, e.toHEAD, true)) // the connection ends anyway
 }
 
-// becomesRaw reports whether both sides stop speaking HTTP after this answer.
+// becomesRaw reports whether both sides stop speaking HTTP/1 after this answer.
 // It is an upgrade, or a hijack as the Engine does it for a request without an
 // Upgrade field.
 func becomesRaw(h head, traits rewrite.Traits) bool {

@@ -62,6 +62,7 @@ const (
 	lastAnswer  verdict = iota // the connection ends
 	nextRequest                // another exchange follows
 	rawStream                  // both sides stop speaking HTTP
+	http2Stream                // both sides go on with HTTP/2
 )
 
 func newConnection(s *Server, conn *net.UnixConn) (*connection, error) {
@@ -184,11 +185,11 @@ func (c *connection) refuse(why error, toHEAD bool) error {
 }
 
 // serveHTTP2 serves a client whose next bytes are HTTP/2's preface, until its
-// connection ends: then it returns io.EOF. If refused is not nil, each call is
-// refused with it. Meanwhile the HTTP/2 session stands in the connection's
-// place at the server.
-func (c *connection) serveHTTP2(refused error) error {
-	s := newHTTP2Session(c.server, c.client, c.peer, refused)
+// connection ends: then it returns io.EOF. Calls go to the Engine over the
+// connection that dial returns. If refused is not nil, each call is refused with
+// it. Meanwhile the HTTP/2 session stands in the connection's place at the server.
+func (c *connection) serveHTTP2(dial dialer, refused error) error {
+	s := newHTTP2Session(c.server, c.client, c.peer, dial, refused)
 	c.server.replace(c, s)
 	defer c.server.replace(s, c)
 	if c.server.draining.Load() {

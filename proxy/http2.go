@@ -26,7 +26,8 @@ type http2Session struct {
 	server  *Server
 	client  *socket
 	peer    *host.Peer
-	refused error            // what every call is refused with; nil if there is an engine
+	dial    dialer           // connects to the Engine
+	refused error            // what every call is refused with; nil if they go to the Engine
 	engine  *http.ClientConn // of this client alone
 
 	http     http.Server
@@ -36,11 +37,14 @@ type http2Session struct {
 	streams  sync.RWMutex  // read-locked by each open stream
 }
 
+// dialer returns a connection to the Engine for HTTP/2.
+type dialer func() (net.Conn, error)
+
 // newHTTP2Session prepares a session for a client that is about to speak
 // HTTP/2. If refused is not nil, each call is refused with it.
-func newHTTP2Session(server *Server, client *socket, peer *host.Peer, refused error) *http2Session {
+func newHTTP2Session(server *Server, client *socket, peer *host.Peer, dial dialer, refused error) *http2Session {
 	s := &http2Session{
-		server: server, client: client, peer: peer, refused: refused,
+		server: server, client: client, peer: peer, dial: dial, refused: refused,
 		listener: oneConn{conn: make(chan net.Conn, 1), closed: make(chan struct{})},
 		over:     make(chan struct{}),
 	}
@@ -68,7 +72,7 @@ func newHTTP2Session(server *Server, client *socket, peer *host.Peer, refused er
 func (s *http2Session) serve() error {
 	if s.refused == nil {
 		var err error
-		if s.engine, err = dialHTTP2(s.server.Upstream, s.client, s.drain); err != nil {
+		if s.engine, err = dialHTTP2(s.dial, s.server.Upstream, s.client, s.drain); err != nil {
 			return err
 		}
 	}
@@ -136,15 +140,15 @@ const engineWindow = 256 << 10
 // dialHTTP2 connects to the Engine for a client, and finds out whether the
 // Engine speaks HTTP/2. It returns io.EOF if the client leaves meanwhile. ended
 // is called when the Engine hangs up later.
-func dialHTTP2(upstream string, client *socket, ended func()) (*http.ClientConn, error) {
+func dialHTTP2(dial dialer, upstream string, client *socket, ended func()) (*http.ClientConn, error) {
 	transport := &http.Transport{
 		Protocols:          onlyHTTP2(),
 		DisableCompression: true,
 		HTTP2:              &http.HTTP2Config{MaxReceiveBufferPerStream: engineWindow},
 	}
 	begins := make(chan error, 1)
-	transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-		conn, err := new(net.Dialer).DialContext(ctx, "unix", upstream)
+	transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+		conn, err := dial()
 		return &engineConn{Conn: conn, begins: begins, ended: ended}, err
 	}
 	engine, err := transport.NewClientConn(context.Background(), "http", "localhost:80")

@@ -97,5 +97,5 @@ func (c *connection) refuseGRPC(h head, why error) error {
 	if _, err := c.client.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")); err != nil {
 		return err
 	}
-	return c.serveHTTP2(why)
+	return c.serveHTTP2(nil, why)
 }

@@ -50,8 +50,11 @@ func (c *connection) requests() (raw bool, err error) {
 			return false, net.ErrClosed
 		}
 		next, err := c.awaitAnswer(owed)
-		if err != nil || next != nextRequest {
+		switch {
+		case err != nil || next == lastAnswer || next == rawStream:
 			return next == rawStream, err
+		case next == http2Stream:
+			return false, c.serveHTTP2(func() (net.Conn, error) { return readAhead{c.engine}, nil }, nil)
 		}
 	}
 }
@@ -110,7 +113,7 @@ func (c *connection) http2() error {
 	if string(c.client.pending[:len(preface)]) != preface {
 		return &refusal{http.StatusHTTPVersionNotSupported, "only HTTP/1.0, HTTP/1.1 and HTTP/2 are understood"}
 	}
-	return c.serveHTTP2(nil)
+	return c.serveHTTP2(func() (net.Conn, error) { return net.Dial("unix", c.server.Upstream) }, nil)
 }
 
 // awaitAnswer waits until what the Engine owes has gone to the client.

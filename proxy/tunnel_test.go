@@ -21,7 +21,6 @@ func TestUpgradedConnectionsCarryWhateverComes(t *testing.T) {
 		"exec without Upgrade":    {strings.Replace(execStart, "Connection: Upgrade\r\nUpgrade: tcp\r\n", "", 1), hijacked},
 		"exec in HTTP/1.0":        {"POST /exec/1a/start HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", hijacked},
 		"session":                 {"POST /session HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", strings.ReplaceAll(switched, "tcp", "h2c")},
-		"grpc":                    {"POST /v1.41/grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", strings.ReplaceAll(switched, "tcp", "h2c")},
 		"session, lone Upgrade":   {"POST /session HTTP/1.1\r\nHost: docker\r\nUpgrade: h2c\r\n\r\n", strings.ReplaceAll(switched, "tcp", "h2c")},
 		"multiplexed exec stream": {execStart, strings.Replace(switched, "raw-stream", "multiplexed-stream", 1)},
 	} {

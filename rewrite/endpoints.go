@@ -17,6 +17,7 @@ type Traits uint8
 const (
 	Streams  Traits = 1 << iota // the request's body is not read, because it can be endless
 	Upgrades                    // a 101 makes the connection a raw stream
+	HTTP2                       // a 101 makes the connection HTTP/2, with calls of its own
 	Hijacks                     // a 200 does so, too, as for attach and exec start without an Upgrade header
 	Warns                       // the answer has a place for warnings
 	GRPC                        // the call is gRPC
@@ -49,7 +50,7 @@ var Endpoints = []Endpoint{
 	{"POST", "/build", "image.build", build, Streams},
 	{"POST", "/images/create", "image.create", imageCreate, Streams},
 	{"POST", "/session", "session", session, Streams | Upgrades}, // the Engine calls back, for files, secrets and keys of the client
-	{"POST", "/grpc", "grpc", grants("buildkit", "grpc"), Streams | Upgrades},
+	{"POST", "/grpc", "grpc", grants("buildkit", "grpc"), Streams | Upgrades | HTTP2},
 
 	{"POST", "/plugins/pull", "plugin.pull", pluginPull, 0},
 	{"POST", "/plugins/create", "plugin.create", pluginCreate, Streams},
