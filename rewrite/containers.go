@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"cmp"
+	"net/http"
 	"path"
 
 	"github.com/safesock/safesock/policy"
@@ -66,7 +67,11 @@ func containerStart(c *reading) {
 	c.target(kinds{ports: true})
 }
 
+// containerRestart refuses a parameter with which Podman 4 restarts all containers.
 func containerRestart(c *reading) {
+	if c.query("all") != "" && c.podman() {
+		c.refuse(http.StatusBadRequest, "?all restarts containers that the call does not name")
+	}
 	c.target(kinds{ports: true})
 }
 

@@ -33,7 +33,7 @@ var podmanValues = map[string][]string{
 	"network.HardwareAddr":    {`"02:00:00:00:00:01"`},
 	"number":                  {"1"},
 	"set":                     {`{"80/tcp":{}}`, `{"/proc:/x":{}}`},
-	"string":                  {`"x"`, `"host"`, `"/proc/1/root"`, `"upperdir=/x"`, `"a:b"`},
+	"string":                  {`"x"`, `"host"`, `"/proc/1/root"`, `"upperdir=/x"`, `"a:b"`, `"oci:/x"`},
 	"strslice.StrSlice":       {`["x"]`},
 	"subnet":                  {`"192.0.2.0/24"`},
 	"time":                    {`"2026-07-01T12:00:00Z"`},
