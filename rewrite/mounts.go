@@ -371,8 +371,13 @@ func (c *reading) containerMounts(x, at jsonedit.Value) {
 			c.volume(m.Field("Name").Text(), target, readOnly, at)
 			c.keptFolders(options, target, at)
 		default:
-			if source := m.Field("Source").Text(); source != "" {
-				c.runtimeMount("overlay", source, options, target, readOnly, at)
+			source, kind := m.Field("Source").Text(), "overlay"
+			isOverlay := slices.ContainsFunc(options, func(o string) bool { return strings.HasPrefix(o, "lowerdir") })
+			if slices.Contains(ownFileSystems, source) && !isOverlay {
+				kind = source // Podman does not tell the type, which is the source of these
+			}
+			if source != "" {
+				c.runtimeMount(kind, source, options, target, readOnly, at)
 			}
 		}
 	}
