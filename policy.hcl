@@ -44,7 +44,7 @@
 #              scope ("unset", "any", "loopback" or "address"), bindable
 #   network    mode, name, driver, options["key"]
 #   mount      source, target, read_only, engine, socket
-#   privilege  name, value
+#   privilege  name, value, replaceable
 #              Each only in the rules of its kind. All rules see:
 #   call       endpoint ("container.create"), method, path, version, known
 #   container  name, image, labels
@@ -132,6 +132,18 @@ mount "any other path" {
 
 
 # Privileges: privileged, cap, device, pid, ipc, userns, security_opt, …
+
+privilege "builds by BuildKit" {
+  # What their calls ask for makes claims of its own.
+  when   = contains(["buildkit", "frontend", "build_history"], privilege.name)
+  action = "allow"
+}
+
+privilege "builds of others" {
+  when    = privilege.name == "others_build"
+  action  = "deny"
+  message = "another user started this build or session"
+}
 
 privilege "told, not refused" {
   action = "warn"

@@ -52,19 +52,35 @@ mount "nothing else of the host" {
 }
 
 
-# Privileges, including what swarm, plugins and BuildKit can do. A build by
-# BuildKit runs frontends, which are programs that the client chooses. Frontends
-# let steps run without seccomp before Engine 29.6.1 (GHSA-7236-3392-c5c6), and on
-# some older Engines they reach the host's files or network. A client can also
-# enter the builds of others, with their files and secrets. Nothing in the
-# Engine's configuration prevents that, and safesock does not read what a client
-# asks of BuildKit. With DOCKER_BUILDKIT=0, a build uses the classic builder,
-# whose calls safesock reads.
+# Privileges, including what swarm, plugins and builds can do. A build by BuildKit
+# may do what a build by the classic builder may do. A Dockerfile that names
+# another frontend in its #syntax line is built by the Engine's own frontend, as a
+# frontend is a program that the client chooses.
 
-privilege "no BuildKit" {
-  when    = privilege.name == "buildkit"
+privilege "builds by BuildKit" {
+  when   = privilege.name == "buildkit"
+  action = "allow"
+}
+
+privilege "the Engine's own frontend" {
+  when = privilege.name == "frontend" && privilege.replaceable && anytrue([
+    privilege.value == "Dockerfile",
+    glob("docker/dockerfile*", privilege.value),
+    glob("docker.io/docker/dockerfile*", privilege.value),
+  ])
+  action = "replace"
+}
+
+privilege "no other program builds" {
+  when    = privilege.name == "frontend"
   action  = "deny"
-  message = "build with DOCKER_BUILDKIT=0"
+  message = "remove the #syntax line or BUILDKIT_SYNTAX; a docker CLI without buildx builds with DOCKER_BUILDKIT=0"
+}
+
+privilege "no BuildKit before Engine 25.0.2" {
+  when    = privilege.name == "buildkit_unfixed"
+  action  = "deny"
+  message = "any Dockerfile can leave its build there (CVE-2024-23651, CVE-2024-23652); update the Engine, or build with DOCKER_BUILDKIT=0"
 }
 
 privilege "none" {

@@ -104,14 +104,16 @@ case "a link to the host's root, not a checkout" {
 case "BuildKit's own connection" {
   call = "POST /grpc"
   want = <<-EOT
-    privilege buildkit grpc: deny (no BuildKit)
+    privilege buildkit grpc: allow (builds by BuildKit)
   EOT
 }
 
-case "a build by BuildKit" {
+case "the build of a docker CLI without buildx" {
   call = "POST /build?version=2"
   want = <<-EOT
-    privilege buildkit build: deny (no BuildKit)
+    privilege buildkit build: allow (builds by BuildKit)
+    privilege frontend Dockerfile: deny (no other program builds)
+    privilege buildkit_unfixed 0: deny (no BuildKit before Engine 25.0.2)
   EOT
 }
 
@@ -122,10 +124,11 @@ case "a build by the classic builder" {
   EOT
 }
 
-case "BuildKit over HTTP/2" {
-  call = "POST /moby.buildkit.v1.Control/Solve"
+case "a container that runs within a build" {
+  call = "POST /moby.buildkit.v1.frontend.LLBBridge/NewContainer"
   want = <<-EOT
-    privilege buildkit moby.buildkit.v1.Control/Solve: deny (no BuildKit)
+    privilege buildkit moby.buildkit.v1.frontend.LLBBridge/NewContainer: allow (builds by BuildKit)
+    privilege build_exec NewContainer: deny (none)
   EOT
 }
 

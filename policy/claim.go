@@ -22,3 +22,8 @@ type Claim interface {
 	// nil if they see nothing of it.
 	facts() any
 }
+
+// replaceable is implemented by the claims whose rules can have the action replace.
+type replaceable interface {
+	irreplaceable() string // why nothing can be put in the place of what is asked for, "" if something can
+}

@@ -101,7 +101,6 @@ func (d *Decider) holds(r *rule) (bool, error) {
 // outcome returns the decision of a rule that holds.
 func (d *Decider) outcome(r *rule) Decision {
 	denied := Decision{Rule: r.Rule}
-	mount, _ := d.scope.claim.(*Mount)
 	port, _ := d.scope.claim.(*portFacts)
 	decision := Decision{Action: r.action, Rule: r.Rule}
 	if r.message != nil {
@@ -113,8 +112,8 @@ func (d *Decider) outcome(r *rule) Decision {
 		decision.Message, denied.Message = message, message
 	}
 	switch {
-	case r.action == Replace && !mount.Socket:
-		denied.Reason = "only the socket of the Engine that safesock guards can be replaced"
+	case r.action == Replace && d.scope.claim.(replaceable).irreplaceable() != "":
+		denied.Reason = d.scope.claim.(replaceable).irreplaceable()
 		return denied
 	case r.action == Bind && !port.Bindable:
 		denied.Reason = "this call has no place for a host address, so that the port cannot be bound to one"

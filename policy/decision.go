@@ -8,13 +8,13 @@ import (
 // Action is what a rule does about a claim.
 type Action int
 
-// The actions. Bind is for ports and Replace for mounts.
+// The actions. Bind is for ports, and Replace for mounts and privileges.
 const (
 	Deny    Action = iota // the zero Action refuses
 	Allow                 // leave it as it came
 	Warn                  // leave it as it came, and tell
 	Bind                  // publish the port on other addresses
-	Replace               // mount safesock's own socket instead
+	Replace               // use another thing instead: safesock's own socket, the Engine's own frontend
 )
 
 func (a Action) String() string {

@@ -23,7 +23,7 @@ var (
 		policy.KindPort:      policy.Port{Container: 80, Protocol: "tcp", Host: "8080", IP: "10.1.2.3", Bindable: true},
 		policy.KindNetwork:   policy.Network{Mode: "macvlan", Name: "shop_lan", Driver: "macvlan", Options: map[string]string{"parent": "eth0"}},
 		policy.KindMount:     policy.Mount{Source: "/run/docker.sock", Target: "/var/run/docker.sock", Engine: true, Socket: true},
-		policy.KindPrivilege: policy.Privilege{Name: "cap", Value: "NET_ADMIN"},
+		policy.KindPrivilege: policy.Privilege{Name: "cap", Value: "NET_ADMIN", Replaceable: true},
 	}
 )
 

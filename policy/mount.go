@@ -50,6 +50,13 @@ func (m Mount) On() string {
 	return " on " + m.Target
 }
 
+func (m Mount) irreplaceable() string {
+	if m.Socket {
+		return ""
+	}
+	return "only the socket of the Engine that safesock guards can be replaced"
+}
+
 func (m Mount) facts() any {
 	normalize(&m.Source, &m.Target)
 	return &m

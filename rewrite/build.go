@@ -19,22 +19,27 @@ func build(c *reading) {
 		c.claim(policy.Network{Mode: "host", Name: "host", Driver: "host"}, jsonedit.Value{})
 	}
 
-	// An Engine builds with BuildKit if this is "2", and with its classic
-	// builder if it is "1" or missing. BuildKit runs programs of the client: a
-	// Dockerfile or a build argument can name an image as the frontend.
-	for _, version := range c.parameters("version") {
-		if version != "" && version != "1" && !c.podman() {
-			c.parameter(policy.Privilege{Name: "buildkit", Value: "build"}, "version")
-			break
-		}
+	if c.buildsWithBuildKit() {
+		c.parameter(policy.Privilege{Name: "buildkit", Value: "build"}, "version")
+		c.parameter(policy.Privilege{Name: "frontend", Value: anyFrontend}, "version")
+		c.unfixedBuildKit()
+		c.ownBuild(c.query("session"), "?session")
+		c.ownBuild(c.query("buildid"), "?buildid")
 	}
 	if parent := c.query("cgroupparent"); parent != "" {
 		c.parameter(policy.Privilege{Name: "cgroup_parent", Value: parent}, "cgroupparent")
 	}
-	if remote := c.query("remote"); remote != "" {
+	if remote := c.query("remote"); remote != "" && (remote != "client-session" || !c.buildsWithBuildKit()) {
 		c.parameter(policy.Privilege{Name: "remote", Value: remote}, "remote")
 	}
 	c.podmanBuild()
+}
+
+// buildsWithBuildKit reports whether a call to /build is for BuildKit. An Engine's
+// classic builder builds if the version is "1" or missing.
+func (c *reading) buildsWithBuildKit() bool {
+	isClassic := func(version string) bool { return version == "" || version == "1" }
+	return slices.ContainsFunc(c.parameters("version"), func(version string) bool { return !isClassic(version) }) && !c.podman()
 }
 
 // buildNetwork claims the network of a build's containers. Each of them looks up
@@ -103,7 +108,7 @@ func (c *reading) podmanBuild() {
 	}
 	for _, name := range []string{"t", "manifest"} {
 		for _, text := range c.parameters(name) {
-			if transport, _, found := strings.Cut(text, ":"); found && slices.Contains(fileTransports, transport) {
+			if isFile(text) {
 				c.parameter(policy.Privilege{Name: "libpod", Value: text}, name)
 			}
 		}
@@ -150,9 +155,29 @@ func (c *reading) buildNamespaces(text string) {
 }
 
 // imageCreate claims the address that the Engine fetches an image from. It can be
-// any web server.
+// any web server, and with Podman a file of the host.
 func imageCreate(c *reading) {
 	if source := c.query("fromSrc"); source != "" && source != "-" {
 		c.parameter(policy.Privilege{Name: "remote", Value: source}, "fromSrc")
 	}
+	if image := c.query("fromImage"); isFile(image) && c.podman() {
+		c.parameter(policy.Privilege{Name: "libpod", Value: image}, "fromImage")
+	}
+}
+
+// imagePush claims where Podman pushes an image to: a registry, or a file of the
+// host, as in "oci-archive:/srv/image". A registry could be reached by a container,
+// too. Docker takes the image's own name.
+func imagePush(c *reading) {
+	if destination := c.query("destination"); isFile(destination) {
+		c.parameter(policy.Privilege{Name: "libpod", Value: destination}, "destination")
+	}
+}
+
+// isFile reports whether an image's name has a transport that reads or writes files
+// of the host.
+func isFile(image string) bool {
+	transport, name, _ := strings.Cut(image, ":")
+	isPath := strings.HasPrefix(name, "/") && transport != "docker"
+	return isPath || name != "" && slices.Contains(fileTransports, transport)
 }

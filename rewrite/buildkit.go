@@ -163,7 +163,7 @@ func (c *reading) frontend(m *pb.Value, name, options string) {
 			return m.AppendEntry(b, options, "cmdline", "")
 		})
 	case frontend == "dockerfile.v0":
-		c.otherFrontend("Dockerfile", "/"+name, func(b []byte) []byte {
+		c.otherFrontend(anyFrontend, "/"+name, func(b []byte) []byte {
 			return m.AppendEntry(b, options, "cmdline", "")
 		})
 	case frontend == "gateway.v0" && !developed && opts["source"] != "":
@@ -185,7 +185,7 @@ func (c *reading) frontend(m *pb.Value, name, options string) {
 
 // otherFrontend claims a frontend that a rule can replace by the Engine's own.
 func (c *reading) otherFrontend(value, field string, own func(message []byte) []byte) {
-	cl := c.field(policy.Privilege{Name: "frontend", Value: value}, field, value)
+	cl := c.field(policy.Privilege{Name: "frontend", Value: value, Replaceable: true}, field, value)
 	cl.edit = func(policy.Decision) string {
 		c.sentMessage = own(c.sentMessage)
 		return `"dockerfile.v0"`

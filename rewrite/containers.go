@@ -1,6 +1,8 @@
 package rewrite
 
 import (
+	"cmp"
+	"net/http"
 	"path"
 
 	"github.com/safesock/safesock/policy"
@@ -34,7 +36,7 @@ func containerCreate(c *reading) {
 	}
 	c.binds(host)
 	c.mounts(host.Field("Mounts"))
-	c.volumeKeys(body.Field("Volumes"))
+	c.volumeTexts(body.Field("Volumes"))
 	c.volumesFrom(host.Field("VolumesFrom"))
 	c.privileges(host)
 	c.workingDir(body.Field("WorkingDir"))
@@ -65,7 +67,11 @@ func containerStart(c *reading) {
 	c.target(kinds{ports: true})
 }
 
+// containerRestart refuses a parameter with which Podman 4 restarts all containers.
 func containerRestart(c *reading) {
+	if c.query("all") != "" && c.podman() {
+		c.refuse(http.StatusBadRequest, "?all restarts containers that the call does not name")
+	}
 	c.target(kinds{ports: true})
 }
 
@@ -88,11 +94,19 @@ func containerExec(c *reading) {
 	c.target(kinds{})
 }
 
+// containerUpdate also reads the container as the Engine has it if the Engine then
+// starts it by itself, or runs other commands in it.
 func containerUpdate(c *reading) {
 	c.container.Name = c.vars["name"]
 	body := c.body()
 	c.devices(body)
 	c.anything("libpod", body.Field("health_log_destination"), healthLogs)
+	switch restart := cmp.Or(body.Field("RestartPolicy").Field("Name").Text(), c.query("restartPolicy")); {
+	case restart != "" && restart != "no":
+		c.target(kinds{ports: true})
+	case body.Field("health_cmd").Text() != "" || body.Field("health_startup_cmd").Text() != "":
+		c.target(kinds{})
+	}
 }
 
 func containerCheckpoint(c *reading) {

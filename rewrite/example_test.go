@@ -26,7 +26,7 @@ func (emptyWorld) HasInterface(string) (bool, error) { return false, nil }
 func (emptyWorld) Addresses(string) ([]netip.Addr, error) { return nil, nil }
 
 func (emptyWorld) HasForeignPorts(string) (bool, error) { return false, nil }
-func (emptyWorld) OwnsBuild(string) bool { return true }
+func (emptyWorld) OwnsBuild(string) bool                { return true }
 
 func (emptyWorld) FreePort(string, []netip.Addr, int, int, func(int) bool) (int, error) {
 	return 0, errors.New("no port is free")

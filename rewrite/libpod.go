@@ -49,6 +49,9 @@ func libpodSpec(c *reading) {
 	c.libpodService(spec.Field("serviceContainerID"))
 	c.libpodPrivileges(spec)
 	c.workingDir(spec.Field("work_dir"))
+	if image := spec.Field("infra_image"); isFile(image.Text()) { // Podman pulls it
+		c.claim(policy.Privilege{Name: "libpod", Value: image.Text()}, image)
+	}
 }
 
 // libpodService claims what a container gets that starts with a pod, without

@@ -21,11 +21,16 @@ func (o Outcome) Warning() string {
 	case policy.Warn:
 		return "safesock: " + o.Claim.Subject() + " " + o.Claim.Effect() + because(d, "")
 	case policy.Replace:
-		m, ok := o.Claim.(policy.Mount)
-		if !ok || o.Before == o.After && !o.pending() {
+		if o.Before == o.After && !o.pending() {
 			return ""
 		}
-		return fmt.Sprintf("safesock: the mount%s %s safesock's own socket instead of the Engine's%s", m.On(), o.would("is"), because(d, ""))
+		if m, ok := o.Claim.(policy.Mount); ok {
+			return fmt.Sprintf("safesock: the mount%s %s safesock's own socket instead of the Engine's%s", m.On(), o.would("is"), because(d, ""))
+		}
+		if p := o.Claim.(policy.Privilege); p.Value == anyFrontend { // most Dockerfiles name none
+			return ""
+		}
+		return fmt.Sprintf("safesock: %s %s replaced by the Engine's own%s", o.Claim.Subject(), o.would("is"), because(d, ""))
 	case policy.Bind:
 		p, ok := o.Claim.(policy.Port)
 		if !ok || o.Before == o.After && !o.pending() {
@@ -58,6 +63,10 @@ func (o Outcome) boundTo(p policy.Port) string {
 	}
 	return given + instead + because(o.Decision, advice)
 }
+
+// anyFrontend is the value of the privilege frontend where a Dockerfile may name a
+// frontend in its #syntax line.
+const anyFrontend = "Dockerfile"
 
 // publishedOnHost is what Docker itself says. Podman does not.
 const publishedOnHost = "Published ports are discarded when using host network mode"
@@ -98,6 +107,8 @@ func (o Outcome) pending() bool {
 		return o.Before == o.After
 	case policy.Mount:
 		return o.Before == o.After && claim.Engine
+	case policy.Privilege:
+		return o.Before == o.After && claim.Replaceable
 	}
 	return false
 }

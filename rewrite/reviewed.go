@@ -19,7 +19,6 @@ var reviewed = []struct{ method, path, why string }{
 	{"POST", "/exec/{name:.*}/resize", "a terminal's size"},
 	{"POST", "/images/load", "images out of the body; what runs them is decided then"},
 	{"POST", "/images/prune", "removes"},
-	{"POST", "/images/{name:.*}/push", "to a registry, which a container could reach too"},
 	{"POST", "/images/{name:.*}/tag", "a name; no rule relies on names of images"},
 	{"POST", "/networks/prune", "removes"},
 	{"POST", "/plugins/{name:.*}/disable", "stops a plugin"},
