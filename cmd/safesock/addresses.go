@@ -16,7 +16,7 @@ import (
 // subnets are the addresses of this machine with their networks, by interface.
 type subnets map[string][]netip.Prefix
 
-// ownSubnets are nil if they cannot be found out.
+// ownSubnets returns the addresses of this machine, nil if they are unknown.
 func ownSubnets() subnets {
 	interfaces, err := net.Interfaces()
 	if err != nil {
@@ -37,8 +37,8 @@ func ownSubnets() subnets {
 	return own
 }
 
-// foreign says why a port cannot be published on an address here, "" if it can or
-// if that is not known.
+// foreign says why a port cannot be published on an address. It returns "" if the
+// port can be, or if the machine's addresses are unknown.
 func (s subnets) foreign(address netip.Addr) string {
 	if s == nil || address.IsLoopback() || address.IsUnspecified() {
 		return ""
@@ -62,8 +62,8 @@ func (s subnets) foreign(address netip.Addr) string {
 		"For the addresses of an interface, write interface(%q); for those in a network, [for a in interface(%q) : a if cidrcontains(%q, a)]", address, name, name, network)
 }
 
-// foreignIn are warnings about the addresses that rules of these policies write
-// down in to and this machine has not. The policies have no mistakes.
+// foreignIn returns warnings about addresses in the policies' rules that are not this
+// machine's. The policies must have no mistakes.
 func foreignIn(files []policy.File, own subnets) (warnings []string) {
 	written := writtenAddresses{locals: map[string]hclsyntax.Expression{}}
 	parsed := make([]*hcl.File, len(files))
@@ -144,8 +144,8 @@ func (w *writtenAddresses) collect(expr hclsyntax.Expression) {
 	}
 }
 
-// foreignAddresses are notes about the addresses that rules bind ports to and this
-// machine has not.
+// foreignAddresses returns notes about addresses to which ports are bound and that
+// are not this machine's.
 func (r *report) foreignAddresses() (notes []string) {
 	var own subnets
 	seen := map[string]bool{}
