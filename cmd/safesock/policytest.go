@@ -101,8 +101,8 @@ func count(facts ...bool) int {
 	return n
 }
 
-// policies returns the policies that a test file tests: those that it names, or else
-// the policy beside it.
+// policies are the files that a test file is about: those it names, or the
+// one beside it.
 func (f *testFile) policies() policies {
 	if len(f.Policy) == 0 {
 		return policies{paths: []string{strings.TrimSuffix(f.name, testSuffix) + ".hcl"}}
