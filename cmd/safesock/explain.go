@@ -207,10 +207,11 @@ func (e *explain) world(here *thisHost) (*offline, error) {
 	return world, err
 }
 
-// foundVersion asks the Engine that serve would guard for its version. It returns nil
-// if no Engine answers.
+// foundVersion asks the Engine of DOCKER_HOST, or else of a usual place, for its
+// version. A safesock there passes the question on. foundVersion returns nil if no
+// Engine answers.
 func foundVersion() []byte {
-	found, err := findEngine("", os.Getenv("DOCKER_HOST"), usualEngines(), usualOwn)
+	found, err := findEngine("", os.Getenv("DOCKER_HOST"), usualEngines())
 	if err != nil {
 		return nil
 	}
