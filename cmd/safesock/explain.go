@@ -61,7 +61,7 @@ No Engine is needed. What only an Engine could tell (which ports an image
 exposes, what an existing network, volume or container is) counts as not there,
 and is listed below the table; --image-port tells what an image exposes. Some
 decisions depend on the Engine's version. It is the one of --engine, or else
-that of the Engine that serve would guard, if it answers; if none does, it is
+that of the Engine at DOCKER_HOST or a usual place. If none answers, it is
 taken for an old one, and a note names these decisions. "-" is a compose file, a
 call or its body on standard input.
 
