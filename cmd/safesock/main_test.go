@@ -30,7 +30,7 @@ import (
 //
 // and the script commands
 //
-//	notified STATE         waits until a program tells this to systemd
+//	notified STATE         waits until a program reports this state to systemd
 //	hangup NAME            sends SIGHUP to the background program NAME
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
@@ -91,7 +91,7 @@ func TestCommandsAsInATerminal(t *testing.T) {
 	})
 }
 
-// systemdKey is where a script keeps the socket that stands for systemd's.
+// systemdKey is the key of the socket that a script has in place of systemd's.
 type systemdKey struct{}
 
 // notified waits for a message to systemd.
@@ -191,7 +191,7 @@ func call() {
 	fmt.Printf("%d %s\n", answer.StatusCode, bytes.TrimSpace(text))
 }
 
-// activate replaces itself by a safesock that is given a listening socket.
+// activate becomes a safesock that inherits a listening socket.
 func activate() {
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: os.Args[1], Net: "unix"})
 	if err == nil {

@@ -24,7 +24,7 @@ import (
 	"github.com/safesock/safesock/rewrite"
 )
 
-// told is what a client and the audit log are told of a call.
+// told is what a client and the audit log learn about a call.
 type told struct {
 	Refusal string // status and message, "" if the call was forwarded
 	Target  string
@@ -32,7 +32,7 @@ type told struct {
 	Claims  []string
 }
 
-// known is what the Engine of these tests says, by path.
+// known are the answers of these tests' Engine, by path.
 var known = map[string]string{
 	"/version":          `{"Version":"28.5.2","ApiVersion":"1.51","Components":[]}`,
 	"/images/web/json":  `{"Id":"sha256:77","Config":{"ExposedPorts":{"80/tcp":{}}}}`,
@@ -146,8 +146,8 @@ func explained(t *testing.T, p *policy.Policy, call clients.Call, upstream, list
 	return got
 }
 
-// serving runs a server in front of an Engine, and returns a func that makes a
-// call and says what was decided.
+// serving runs a server in front of an Engine. It returns a func that makes a call and
+// returns what was decided.
 func serving(t *testing.T, upstream, listen string) func(*testing.T, clients.Call) told {
 	t.Helper()
 	forwarded := make(chan told, 1)

@@ -30,7 +30,7 @@ func inRuns(all []rewrite.Outcome) []rewrite.Outcome {
 		all[slot] = ports[i]
 	}
 	var found []rewrite.Outcome
-	open := map[string]int{} // the last run of ports that have all but their numbers in common
+	open := map[string]int{} // index of the last run, by what its ports have in common
 	for _, o := range all {
 		port, ok := o.Claim.(policy.Port)
 		if !ok {
@@ -51,8 +51,8 @@ func inRuns(all []rewrite.Outcome) []rewrite.Outcome {
 	return found
 }
 
-// join adds a port to a run, if it is the next. A free port that several addresses
-// share is chosen for each port by itself.
+// join adds a port to a run if its numbers are the next. It adds no free port that
+// several addresses share: safesock chooses one for each container port.
 func join(run, port policy.Port, decision policy.Decision) (longer policy.Port, ok bool) {
 	if run.Container == 0 || port.Container != max(run.Container, run.Last)+1 {
 		return run, false
