@@ -152,7 +152,7 @@ func (c *connection) requests() (next verdict, err error) {
 		c.halves.Store(1)
 		raw, err := c.client.head()
 		if err != nil {
-			return lastAnswer, c.refuse(err, false)
+			return lastAnswer, c.refuseUnread(rewrite.Match{}, err, false)
 		}
 		if c.engine == nil && string(raw) == prefaceHead {
 			if err := c.http2(); err != nil {
@@ -203,6 +203,13 @@ func (c *connection) halfDone() bool {
 // errHandled ends a connection whose client has been told why.
 var errHandled = fmt.Errorf("refused: %w", io.EOF)
 
+// refuseUnread refuses a request that no rule has looked at, and writes that to
+// the audit log.
+func (c *connection) refuseUnread(match rewrite.Match, reason error, toHEAD bool) error {
+	c.server.recordRefusal(match, c.peer, reason)
+	return c.refuse(reason, toHEAD)
+}
+
 // refuse answers a request that goes no further and ends the connection, whose
 // next bytes could be anything.
 func (c *connection) refuse(reason error, toHEAD bool) error {
@@ -246,15 +253,15 @@ const (
 func (c *connection) exchange(raw []byte) (debt, error) {
 	h, err := parseRequest(raw)
 	if err != nil {
-		return nothing, c.refuse(err, false)
+		return nothing, c.refuseUnread(rewrite.Match{}, err, false)
 	}
 	target, err := url.ParseRequestURI(string(h.target))
 	if err != nil {
-		return nothing, c.refuse(bad("the request target: %v", err), isHEAD(h))
+		return nothing, c.refuseUnread(rewrite.Match{Method: string(h.method)}, bad("the request target: %v", err), isHEAD(h))
 	}
 	match, err := rewrite.Route(string(h.method), target)
 	if err != nil {
-		return nothing, c.refuse(err, isHEAD(h))
+		return nothing, c.refuseUnread(match, err, isHEAD(h))
 	}
 	p := c.server.policy.Load()
 	if match.Endpoint != nil || p.Filters() {

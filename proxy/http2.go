@@ -44,7 +44,9 @@ func (c *connection) http2() error {
 		return err
 	}
 	if string(c.client.pending[:len(preface)]) != preface {
-		return &malformed{http.StatusHTTPVersionNotSupported, "only HTTP/1.0, HTTP/1.1 and HTTP/2 are understood"}
+		err := &malformed{http.StatusHTTPVersionNotSupported, "only HTTP/1.0, HTTP/1.1 and HTTP/2 are understood"}
+		c.server.recordRefusal(rewrite.Match{}, c.peer, err)
+		return err
 	}
 	s := c.newStreams(nil)
 	if c.server.draining.Load() {

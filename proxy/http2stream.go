@@ -48,13 +48,13 @@ func (s *streams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *streams) read(r *http.Request) (*intercepted, *http.Request, error) {
 	switch {
 	case r.Method == http.MethodConnect:
-		return nil, nil, bad("the Engine has no CONNECT")
+		return nil, nil, s.unread(rewrite.Match{Method: r.Method}, bad("the Engine has no CONNECT"))
 	case r.RequestURI[0] != '/' && r.RequestURI != "*":
-		return nil, nil, bad("the path does not begin with a slash")
+		return nil, nil, s.unread(rewrite.Match{Method: r.Method}, bad("the path does not begin with a slash"))
 	}
 	match, err := rewrite.RouteHTTP2(r.Method, r.URL, r.Header)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, s.unread(match, err)
 	}
 	p := s.server.policy.Load()
 	if match.Endpoint == nil && !p.Filters() {
@@ -64,7 +64,7 @@ func (s *streams) read(r *http.Request) (*intercepted, *http.Request, error) {
 	streams := match.Endpoint == nil || match.Endpoint.Traits&rewrite.Streams != 0
 	if !streams {
 		if call.Body, err = s.server.wholeBody(r); err != nil {
-			return nil, nil, err
+			return nil, nil, s.unread(match, err)
 		}
 	}
 	x := &intercepted{endpoint: match.Endpoint, peer: s.peer}
@@ -84,6 +84,13 @@ func (s *streams) read(r *http.Request) (*intercepted, *http.Request, error) {
 		}
 	}
 	return x, s.request(r, target, body, length), nil
+}
+
+// unread writes to the audit log that a request is refused that no rule has
+// looked at.
+func (s *streams) unread(match rewrite.Match, err error) error {
+	s.server.recordRefusal(match, s.peer, err)
+	return err
 }
 
 // wholeBody reads a body that is to be read whole.

@@ -32,7 +32,7 @@ func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (d
 	// net/http is what the Engine reads it with.
 	request, err := http.ReadRequest(bufio.NewReaderSize(bytes.NewReader(h.raw), len(h.raw)))
 	if err != nil {
-		return nothing, c.refuse(bad("%v", err), q.head)
+		return nothing, c.refuseUnread(match, bad("%v", err), q.head)
 	}
 	how, streams := h.requestFraming(), match.Endpoint == nil || match.Endpoint.Traits&rewrite.Streams != 0
 	n, body := len(h.raw), []byte(nil)
@@ -45,9 +45,9 @@ func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (d
 		}
 		n, body, err = c.client.message(h, how, c.server.bodyLimit())
 		if err == errTooLong {
-			return nothing, c.refuse(c.server.tooLong(), q.head)
+			return nothing, c.refuseUnread(match, c.server.tooLong(), q.head)
 		} else if err != nil {
-			return nothing, c.refuse(err, q.head)
+			return nothing, c.refuseUnread(match, err, q.head)
 		}
 	}
 	call := rewrite.Call{Match: match, URL: request.URL, Header: request.Header, Body: body, Client: clientOf(c.peer)}
