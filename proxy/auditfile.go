@@ -9,10 +9,12 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
@@ -103,7 +105,14 @@ func (a *Audit) write(record any, late func(error)) error {
 	if err != nil {
 		return err
 	}
-	err = a.writing.Do(func() error { return a.append(line) }, late)
+	err = errWaits
+	if a.writing.running.TryLock() { // a goroutine of its own would cost more than the line
+		err = a.append(line, unix.LOCK_NB)
+		a.writing.running.Unlock()
+	}
+	if err == errWaits {
+		err = a.writing.Do(func() error { return a.append(line, 0) }, late)
+	}
 	switch {
 	case errors.Is(err, errOverdue):
 		err = fmt.Errorf("write %s: it has taken nothing for %s", a.name(), a.writing.Limit)
@@ -120,7 +129,7 @@ func (a *Audit) write(record any, late func(error)) error {
 func (a *Audit) appendLate(record any) {
 	line, err := encodeLine(record)
 	if err == nil {
-		err = a.append(line)
+		err = a.append(line, 0)
 	}
 	if err != nil {
 		a.log().Error("audit log", slog.Any("error", err))
@@ -140,39 +149,50 @@ func encodeLine(record any) ([]byte, error) {
 	if err := encoder.Encode(record); err != nil {
 		return nil, err
 	}
-	text := bytes.TrimSuffix(line.Bytes(), []byte("\n"))
-	if !bytes.ContainsFunc(text, actedOn) {
-		return line.Bytes(), nil
+	if !slices.ContainsFunc(line.Bytes(), func(b byte) bool { return b >= 0x7f }) {
+		return line.Bytes(), nil // encoding/json has escaped those of ASCII but DEL
 	}
 	var escaped []byte
-	for _, r := range string(text) {
-		if actedOn(r) {
+	for _, r := range line.String() {
+		if r != '\n' && actedOn(r) { // a line feed is only at the end
 			escaped = fmt.Appendf(escaped, `\u%04x`, r)
 		} else {
-			escaped = append(escaped, string(r)...)
+			escaped = utf8.AppendRune(escaped, r)
 		}
 	}
-	return append(escaped, '\n'), nil
+	return escaped, nil
 }
 
 func actedOn(r rune) bool {
 	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
 }
 
+// errWaits is the error of a line that has to wait for another program.
+var errWaits = errors.New("the log's turn is another program's")
+
 // append appends one line by one write, in a turn of a.writing. What was written
-// of a line that does not fit is taken back.
-func (a *Audit) append(line []byte) error {
+// of a line that does not fit is taken back. With unix.LOCK_NB as wait it
+// appends nothing if it would have to wait for another safesock or a reader.
+func (a *Audit) append(line []byte, wait int) error {
 	if err := a.follow(); err != nil {
 		return err
 	}
 	if !a.opened.Mode().IsRegular() {
+		if wait == unix.LOCK_NB {
+			return errWaits
+		}
 		_, err := a.writeWhole(line)
 		return err
 	}
 	fd := int(a.file.Fd())
-	if unix.Flock(fd, unix.LOCK_EX) == nil { // keeps another safesock from a half line; not every file system can
+	switch err := unix.Flock(fd, unix.LOCK_EX|wait); err { // keeps another safesock from a half line
+	case nil:
 		defer func() { _ = unix.Flock(fd, unix.LOCK_UN) }()
-	}
+	case unix.EWOULDBLOCK:
+		return errWaits
+	case unix.EINTR:
+		return a.append(line, wait)
+	} // not every file system has locks
 	before, err := a.file.Stat()
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -262,6 +263,58 @@ func TestACallIsRefusedWhoseRecordIsNotTaken(t *testing.T) {
 	}
 	if got, want := said.String(), `level=INFO msg="the audit log can be written again"`+"\n"; got != want {
 		t.Errorf("got %q want %q", got, want)
+	}
+}
+
+func TestALogThatAnotherProgramLocksIsNotWaitedForEndlessly(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	a, said := logWith(t, path)
+	a.writing.Limit = 100 * time.Millisecond
+	locked, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(locked.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if got, want := record(a, "lost"), "write "+path+": it has taken nothing for 100ms"; got != want {
+			t.Errorf("got %q want %q", got, want)
+		}
+	}
+	locked.Close()
+	for start := time.Now(); record(a, "1") != ""; time.Sleep(time.Millisecond) {
+		if time.Since(start) > patience {
+			t.Fatal("the log stays locked")
+		}
+	}
+	if got, want := linesOf(t, path), answerLine("lost")+answerLine("1"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if got, want := said.String(), `level=INFO msg="the audit log can be written again"`+"\n"; got != want {
+		t.Errorf("got %q want %q", got, want)
+	}
+}
+
+func TestTwoLogsShareAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	var writers sync.WaitGroup
+	const lines = 200
+	for range 2 {
+		a, _ := logWith(t, path)
+		for range 4 {
+			writers.Go(func() {
+				for range lines {
+					if got := record(a, "1"); got != "" {
+						t.Error(got)
+					}
+				}
+			})
+		}
+	}
+	writers.Wait()
+	if got, want := linesOf(t, path), strings.Repeat(answerLine("1"), 8*lines); got != want {
+		t.Errorf("got %d lines, want %d that are whole", strings.Count(got, "\n"), 8*lines)
 	}
 }
 
