@@ -249,10 +249,7 @@ func intoPipe(state, output string) error {
 	case "closed":
 		err = unix.Close(pipe[0])
 	case "full":
-		var size int
-		if size, err = unix.FcntlInt(uintptr(fd), unix.F_GETPIPE_SZ, 0); err == nil {
-			_, err = unix.Write(fd, make([]byte, size))
-		}
+		err = fill(fd)
 	default:
 		err = fmt.Errorf("no state %q", state)
 	}
@@ -260,6 +257,23 @@ func intoPipe(state, output string) error {
 		return err
 	}
 	return become(os.Args[3:])
+}
+
+// fill writes empty lines to a pipe, until it takes no more.
+func fill(fd int) error {
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return err
+	}
+	lines := bytes.Repeat([]byte("\n"), 512) // less than PIPE_BUF: they are taken whole
+	for {
+		switch _, err := unix.Write(fd, lines); err {
+		case nil:
+		case unix.EAGAIN:
+			return unix.SetNonblock(fd, false)
+		default:
+			return err
+		}
+	}
 }
 
 // records reads an audit log.
