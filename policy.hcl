@@ -19,7 +19,7 @@
 #   inherit = false       # leave this file out; what no rule decides is denied
 #   locals {              # names for what you write more than once: local.databases
 #     databases = [5432, 3306, 6379]
-#   }
+#   }                     # a later file, or --set databases=[5432], replaces one
 #
 # A RULE
 #

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
+
+	"github.com/safesock/safesock/rewrite"
 )
 
 // Call is one call to the Engine that a client would make.
@@ -15,7 +18,7 @@ type Call struct {
 	Target  string
 	Body    []byte
 
-	find func(Claim) Position // nil if the call stands in no compose file
+	find func(pointer string) Position // nil if the call stands in no compose file
 }
 
 // Position is a line of a file.
@@ -26,28 +29,33 @@ type Position struct {
 
 func (p Position) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
 
-// Claim is something that a call asks of the host.
-type Claim struct {
-	Kind    string // "port", "network", "mount", "privilege", or "api" for the call itself
-	Pointer string // JSON pointer into the body (RFC 6901); "" if the body does not say it
-	Text    string // the network's name, the mount's target or the privilege's value
-}
-
-// Position returns the line of the compose file that makes a claim, or nil if
-// that is not known.
-func (c *Call) Position(claim Claim) *Position {
+// Position returns the line of the compose file that became a value of the body,
+// by the value's JSON pointer (RFC 6901). It is nil if that is not known.
+func (c *Call) Position(pointer string) *Position {
 	if c.find == nil {
 		return nil
 	}
-	found := c.find(claim)
+	found := c.find(pointer)
 	if found == (Position{}) {
 		return nil
 	}
 	return &found
 }
 
-// createPath is where a container is created.
-const createPath = "/containers/create"
+// callTo is a call to an endpoint, whose variables are pairs of name and value.
+func callTo(endpoint string, query url.Values, body []byte, variables ...string) Call {
+	method, path := rewrite.Request(endpoint, variables...)
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	return Call{Method: method, Target: path, Body: body}
+}
+
+// of is the call as one of a service, with the lines of its compose file.
+func (c Call) of(service string, find func(pointer string) Position) Call {
+	c.Service, c.find = service, find
+	return c
+}
 
 var callLine = regexp.MustCompile(`^[A-Z]+ /\S*[ \t\r]*(\n|$)`)
 
@@ -70,7 +78,7 @@ func IsCall(src []byte) bool {
 func ParseCall(src []byte) Call {
 	line := callLine.Find(src)
 	if line == nil {
-		return Call{Method: "POST", Target: createPath, Body: src}
+		return callTo("container.create", nil, src)
 	}
 	method, target, _ := strings.Cut(strings.TrimSpace(string(line)), " ")
 	return Call{Method: method, Target: target, Body: bytes.TrimSpace(src[len(line):])}

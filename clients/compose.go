@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,12 +17,14 @@ import (
 
 // Compose reads compose files as docker compose does.
 type Compose struct {
-	Files    []string // none for those that Compose would find
+	Files    []string // "-" is read from Stdin; none for those that Compose would find
 	Dir      string   // where to look; "" for the current folder
 	Project  string   // the project's name; "" to derive it as Compose does
 	Profiles []string
 	EnvFiles []string
+	Services []string // only these, and those that they depend on; none for all
 
+	Stdin io.Reader
 	Text  string // of a compose file, instead of Files
 	Alone bool   // variables come from .env alone, not from this process, and for Text from nowhere
 }
@@ -31,6 +34,18 @@ var ErrNoCompose = errors.New("no compose file here")
 
 // Load resolves the files with variables, profiles, overrides and includes.
 func (c *Compose) Load(ctx context.Context) (*types.Project, error) {
+	project, err := c.load(ctx)
+	if err != nil || len(c.Services) == 0 {
+		return project, err
+	}
+	// A service that is named needs no profile.
+	if project, err = project.WithServicesEnabled(c.Services...); err != nil {
+		return nil, err
+	}
+	return project.WithSelectedServices(c.Services)
+}
+
+func (c *Compose) load(ctx context.Context) (*types.Project, error) {
 	if c.Text != "" && c.Alone {
 		return loader.LoadWithContext(ctx, types.ConfigDetails{
 			WorkingDir:  c.Dir,
@@ -68,8 +83,8 @@ func (c *Compose) Load(ctx context.Context) (*types.Project, error) {
 		return nil, ErrNoCompose
 	}
 	load := options.LoadProject
-	if c.Text != "" {
-		load = func(ctx context.Context) (*types.Project, error) { return c.loadText(ctx, options) }
+	if slices.Contains(options.ConfigPaths, standardInput) {
+		load = func(ctx context.Context) (*types.Project, error) { return c.loadStandardInput(ctx, options) }
 	}
 	project, err := load(ctx)
 	if err != nil && !slices.ContainsFunc(options.ConfigPaths, func(path string) bool { return strings.Contains(err.Error(), filepath.Base(path)) }) {
@@ -82,18 +97,29 @@ func (c *Compose) Load(ctx context.Context) (*types.Project, error) {
 // into the labels of containers.
 const standardInput = "-"
 
-// loadText resolves Text as options.LoadProject would, which reads the
-// process's standard input.
-func (c *Compose) loadText(ctx context.Context, options *cli.ProjectOptions) (*types.Project, error) {
+// loadStandardInput does what options.LoadProject does, but for reading the
+// process's own standard input.
+func (c *Compose) loadStandardInput(ctx context.Context, options *cli.ProjectOptions) (*types.Project, error) {
+	text := []byte(c.Text)
+	if c.Text == "" && c.Stdin != nil {
+		var err error
+		if text, err = io.ReadAll(c.Stdin); err != nil {
+			return nil, err
+		}
+	}
 	dir, err := options.GetWorkingDir()
 	if err != nil {
 		return nil, err
 	}
-	project, err := loader.LoadWithContext(ctx, types.ConfigDetails{
-		WorkingDir:  dir,
-		ConfigFiles: []types.ConfigFile{{Filename: standardInput, Content: []byte(c.Text)}},
-		Environment: options.Environment,
-	}, func(o *loader.Options) {
+	var files []types.ConfigFile
+	for _, path := range options.ConfigPaths {
+		file := types.ConfigFile{Filename: path}
+		if path == standardInput {
+			file.Content = text
+		}
+		files = append(files, file)
+	}
+	project, err := loader.LoadWithContext(ctx, types.ConfigDetails{WorkingDir: dir, ConfigFiles: files, Environment: options.Environment}, func(o *loader.Options) {
 		o.SkipResolveEnvironment = true
 		o.Profiles = c.Profiles
 		if len(o.Profiles) == 0 {
@@ -102,12 +128,12 @@ func (c *Compose) loadText(ctx context.Context, options *cli.ProjectOptions) (*t
 		if name := cmp.Or(c.Project, options.Environment["COMPOSE_PROJECT_NAME"]); name != "" {
 			o.SetProjectName(name, true)
 		} else {
-			o.SetProjectName(loader.NormalizeProjectName(filepath.Base(dir)), false) // unless the text names it
+			o.SetProjectName(loader.NormalizeProjectName(filepath.Base(dir)), false) // unless a file names it
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	project.ComposeFiles = []string{standardInput}
+	project.ComposeFiles = options.ConfigPaths
 	return project, nil
 }

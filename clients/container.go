@@ -80,11 +80,14 @@ func serviceBody(project *types.Project, service types.ServiceConfig) createBody
 		addVolume(&body.HostConfig, project, each)
 	}
 	if service.UseAPISocket {
-		body.HostConfig.Binds = append(body.HostConfig.Binds, "/var/run/docker.sock:/var/run/docker.sock")
+		body.HostConfig.Binds = append(body.HostConfig.Binds, apiSocket)
 	}
 	addNetworks(&body, project, service)
 	return body
 }
+
+// apiSocket is the bind that use_api_socket stands for.
+const apiSocket = "/var/run/docker.sock:/var/run/docker.sock"
 
 // addVolume mounts a volume in the form that Compose prefers: a bind where it
 // says enough, a mount otherwise.

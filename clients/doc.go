@@ -3,7 +3,8 @@
 // docker compose and docker would make them. It opens no socket, and judges
 // nothing.
 //
-//	docker run -p 8080:80 web        Run        one call
+//	docker run -p 8080:80 web        Line       and Run its call
+//	docker compose -f x.yaml up      Line       and Compose its files
 //	POST /networks/create {…}        ParseCall  one call
 //	compose.yaml, compose.prod.yaml  Compose    a project, and Up its calls
 //

@@ -7,8 +7,12 @@ import (
 	"github.com/safesock/safesock/clients"
 )
 
-func ExampleRun() {
-	call, err := clients.Run([]string{"docker", "run", "-p", "8080:80", "--name", "web", "nginx"})
+func ExampleLine_Run() {
+	line, err := clients.ParseLine([]string{"docker", "run", "-p", "8080:80", "--name", "web", "nginx"})
+	if err != nil {
+		panic(err)
+	}
+	call, err := line.Run()
 	if err != nil {
 		panic(err)
 	}

@@ -3,21 +3,23 @@ package clients
 import (
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/template"
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/docker/go-connections/nat"
 	"go.yaml.in/yaml/v4"
 )
 
-// composeLines finds the lines of compose files that made a claim. Compose
-// itself forgets them while it resolves variables, overrides and includes, so
-// the files are read once more, and searched for what was resolved.
+// composeLines finds the lines of compose files that became the values of a
+// call's body. Compose itself forgets them while it resolves variables, overrides
+// and includes, so the files are read once more, and searched for what was
+// resolved.
 type composeLines struct {
 	project *types.Project
 	files   []composeFile // later ones override earlier ones
+	mappings
+	known map[string]keyLines // by section, service and key
 }
 
 type composeFile struct {
@@ -25,19 +27,16 @@ type composeFile struct {
 	root *yaml.Node
 }
 
-// keyOf are the keys of a service by the field of HostConfig that they become.
-var keyOf = map[string]string{
-	"Privileged": "privileged", "CapAdd": "cap_add", "SecurityOpt": "security_opt", "Runtime": "runtime",
-	"Devices": "devices", "DeviceCgroupRules": "device_cgroup_rules", "DeviceRequests": "gpus",
-	"PidMode": "pid", "IpcMode": "ipc", "UTSMode": "uts", "UsernsMode": "userns_mode", "CgroupnsMode": "cgroup",
-	"CgroupParent": "cgroup_parent", "Sysctls": "sysctls", "Annotations": "annotations", "VolumeDriver": "volume_driver",
-	"VolumesFrom": "volumes_from",
+// keyLines are the lines of a service's key.
+type keyLines struct {
+	service, key Position            // zero if no file has it
+	entries      map[string]Position // by the names of entryNames
 }
 
 // readLines reads a project's files again, and those that they include
 // or extend.
 func readLines(project *types.Project) *composeLines {
-	lines := &composeLines{project: project}
+	lines := &composeLines{project: project, mappings: mappings{}, known: map[string]keyLines{}}
 	seen := map[string]bool{}
 	for _, name := range project.ComposeFiles {
 		lines.read(name, seen)
@@ -60,19 +59,19 @@ func (l *composeLines) read(name string, seen map[string]bool) {
 	}
 	root := document.Content[0]
 	dir := filepath.Dir(name)
-	_, include := child(root, "include")
+	_, include := l.child(root, "include")
 	for _, each := range items(include) {
-		if _, path := child(each, "path"); path != nil {
+		if _, path := l.child(each, "path"); path != nil {
 			each = path
 		}
 		for _, file := range items(each) {
 			l.read(l.path(dir, file.Value), seen)
 		}
 	}
-	_, services := child(root, "services")
+	_, services := l.child(root, "services")
 	for _, service := range values(services) {
-		if _, extends := child(service, "extends"); extends != nil {
-			if _, file := child(extends, "file"); file != nil {
+		if _, extends := l.child(service, "extends"); extends != nil {
+			if _, file := l.child(extends, "file"); file != nil {
 				l.read(l.path(dir, file.Value), seen)
 			}
 		}
@@ -96,9 +95,9 @@ func (l *composeLines) text(value string) string {
 	return value
 }
 
-// under places every claim at the line of a key.
-func (l *composeLines) under(path ...string) func(Claim) Position {
-	return func(Claim) Position {
+// under places every value at the line of a key.
+func (l *composeLines) under(path ...string) func(pointer string) Position {
+	return func(string) Position {
 		for depth := len(path); depth > 0; depth-- {
 			if found, _ := l.find(path[:depth]...); found != (Position{}) {
 				return found
@@ -110,93 +109,73 @@ func (l *composeLines) under(path ...string) func(Claim) Position {
 
 // find looks for a key in the last file that has it.
 func (l *composeLines) find(path ...string) (Position, *yaml.Node) {
-	for i := len(l.files) - 1; i >= 0; i-- {
+	for _, file := range slices.Backward(l.files) {
 		var key *yaml.Node
-		node := l.files[i].root
+		node := file.root
 		for _, name := range path {
-			if key, node = child(node, name); node == nil {
+			if key, node = l.child(node, name); node == nil {
 				break
 			}
 		}
 		if node != nil {
-			return Position{l.files[i].name, key.Line}, node
+			return Position{file.name, key.Line}, node
 		}
 	}
 	return Position{}, nil
 }
 
-// ofWorkload places the claims of the create call of a service or a job, by
-// the section that it is in.
-func (l *composeLines) ofWorkload(section string, service types.ServiceConfig, body createBody) func(Claim) Position {
-	return func(claim Claim) Position {
-		_, field, _ := strings.Cut(strings.TrimPrefix(claim.Pointer, "/"), "/")
-		field, _, _ = strings.Cut(field, "/")
-		switch claim.Kind {
-		case "port":
-			if port, binding, ok := bindingAt(body, claim.Pointer); ok {
-				return l.entry(section, service.Name, "ports", func(node *yaml.Node) bool { return l.publishes(node, port, binding) })
-			}
-			return l.entry(section, service.Name, "ports", func(*yaml.Node) bool { return false })
-		case "network":
-			if service.NetworkMode != "" {
-				return l.entry(section, service.Name, "network_mode", nil)
-			}
-			return l.entry(section, service.Name, "networks", func(node *yaml.Node) bool {
-				return l.project.Networks[node.Value].Name == claim.Text
-			})
-		case "mount":
-			if field == "VolumesFrom" {
-				return l.entry(section, service.Name, keyOf[field], nil)
-			}
-			if service.UseAPISocket && claim.Text == "/var/run/docker.sock" {
-				return l.entry(section, service.Name, "use_api_socket", nil)
-			}
-			return l.entry(section, service.Name, "volumes", func(node *yaml.Node) bool { return l.mounts(node, claim.Text) })
-		case "privilege":
-			return l.entry(section, service.Name, keyOf[field], func(node *yaml.Node) bool {
-				text := strings.ReplaceAll(l.text(node.Value), ":", "=")
-				return strings.Contains(strings.ToUpper(text), strings.ToUpper(strings.ReplaceAll(claim.Text, ":", "=")))
-			})
-		default:
-			if field == "PortBindings" { // a port that is not published
-				return l.entry(section, service.Name, "ports", nil)
+// ofWorkload places the values of the body that creates the container of a
+// service or a job, by the section that the workload is in: at the entry that
+// became the value, or else at the key, or else at the workload.
+func (l *composeLines) ofWorkload(section string, service types.ServiceConfig, body createBody) func(pointer string) Position {
+	return func(pointer string) Position {
+		key, entry := madeFrom(service, &body, pointer)
+		lines := l.linesOf(section, service.Name, key)
+		for _, found := range []Position{lines.entries[entry], lines.key} {
+			if found != (Position{}) {
+				return found
 			}
 		}
-		return l.under(section, service.Name)(claim)
+		return lines.service
 	}
 }
 
-// entry finds the entry of a service's key that match accepts, in the service
-// or what it extends; else the key, else the service.
-func (l *composeLines) entry(section, service, key string, match func(*yaml.Node) bool) Position {
-	fallback := Position{}
+// linesOf are the lines of a key of a service, in the service and what it
+// extends. The last file counts, and the service before what it extends.
+func (l *composeLines) linesOf(section, service, key string) keyLines {
+	id := strings.Join([]string{section, service, key}, "\x00")
+	if lines, ok := l.known[id]; ok {
+		return lines
+	}
+	lines := keyLines{entries: map[string]Position{}}
 	for _, name := range l.lineage(section, service) {
-		for i := len(l.files) - 1; i >= 0; i-- {
-			_, workloads := child(l.files[i].root, section)
-			at, node := child(workloads, name)
+		for _, file := range slices.Backward(l.files) {
+			_, workloads := l.child(file.root, section)
+			at, node := l.child(workloads, name)
 			if node == nil {
 				continue
 			}
-			if fallback == (Position{}) {
-				fallback = Position{l.files[i].name, at.Line}
+			if lines.service == (Position{}) {
+				lines.service = Position{file.name, at.Line}
 			}
-			at, node = child(node, key)
+			at, node = l.child(node, key)
 			if node == nil {
 				continue
 			}
-			here := Position{l.files[i].name, at.Line}
-			if match == nil {
-				return here
+			if lines.key == (Position{}) {
+				lines.key = Position{file.name, at.Line}
 			}
-			for _, item := range entries(node) {
-				if match(item) {
-					return Position{l.files[i].name, item.Line}
+			for _, entry := range entries(node) {
+				for _, name := range l.entryNames(key, entry) {
+					if _, ok := lines.entries[name]; !ok {
+						lines.entries[name] = Position{file.name, entry.Line}
+					}
 				}
 			}
-			fallback = here
 		}
 	}
-	return fallback
+	l.known[id] = lines
+	return lines
 }
 
 // lineage is a service or job and what it extends.
@@ -207,7 +186,7 @@ func (l *composeLines) lineage(section, service string) []string {
 		if extends == nil {
 			continue
 		}
-		if _, name := child(extends, "service"); name != nil {
+		if _, name := l.child(extends, "service"); name != nil {
 			extends = name
 		}
 		if extends.Kind == yaml.ScalarNode && extends.Value != names[i] {
@@ -217,132 +196,38 @@ func (l *composeLines) lineage(section, service string) []string {
 	return names
 }
 
-// bindingAt returns the port and the binding of a create body that a pointer
-// names.
-func bindingAt(body createBody, pointer string) (nat.Port, nat.PortBinding, bool) {
-	rest, ok := strings.CutPrefix(pointer, "/HostConfig/PortBindings/")
-	steps := strings.Split(rest, "/")
-	if !ok || len(steps) < 2 {
-		return "", nat.PortBinding{}, false
-	}
-	index, err := strconv.Atoi(steps[1])
-	port := nat.Port(strings.ReplaceAll(steps[0], "~1", "/"))
-	bindings := body.HostConfig.PortBindings[port]
-	if err != nil || index >= len(bindings) {
-		return "", nat.PortBinding{}, false
-	}
-	return port, bindings[index], true
-}
-
-// publishes reports whether an entry of ports is, or contains, a binding.
-func (l *composeLines) publishes(node *yaml.Node, port nat.Port, binding nat.PortBinding) bool {
-	if node.Kind == yaml.MappingNode {
-		protocol := orTCP(l.field(node, "protocol"))
-		return l.field(node, "target") == port.Port() && protocol == port.Proto() &&
-			l.field(node, "published") == binding.HostPort && l.field(node, "host_ip") == binding.HostIP
-	}
-	ports, err := types.ParsePortConfig(l.text(node.Value))
-	if err != nil {
-		return false
-	}
-	for _, each := range ports {
-		if portKey(each) == port && each.Published == binding.HostPort && each.HostIP == binding.HostIP {
-			return true
+// entryNames are the names by which madeFrom knows an entry of a key.
+func (l *composeLines) entryNames(key string, entry *yaml.Node) []string {
+	text, isMapping := l.text(entry.Value), entry.Kind == yaml.MappingNode
+	switch {
+	case key == "ports" && isMapping:
+		return []string{portName(l.field(entry, "target")+"/"+orTCP(l.field(entry, "protocol")), l.field(entry, "host_ip"), l.field(entry, "published"))}
+	case key == "ports":
+		ports, _ := types.ParsePortConfig(text) // without an error: Compose has read it
+		var names []string
+		for _, each := range ports {
+			names = append(names, portName(string(portKey(each)), each.HostIP, each.Published))
 		}
+		return names
+	case key == "networks":
+		return []string{l.project.Networks[text].Name}
+	case key == "volumes" && isMapping:
+		return []string{l.field(entry, "target")}
+	case key == "volumes":
+		return strings.Split(text, ":")
+	case key == "devices" && isMapping:
+		return []string{l.field(entry, "source")}
 	}
-	return false
-}
-
-// mounts reports whether an entry of volumes is mounted at a path of the
-// container.
-func (l *composeLines) mounts(node *yaml.Node, target string) bool {
-	if node.Kind == yaml.MappingNode {
-		return l.field(node, "target") == target
-	}
-	for _, part := range strings.Split(l.text(node.Value), ":") {
-		if part == target {
-			return true
-		}
-	}
-	return false
+	name, _, _ := strings.Cut(text, "=")
+	path, _, _ := strings.Cut(text, ":")
+	return []string{text, name, path}
 }
 
 func (l *composeLines) field(node *yaml.Node, name string) string {
-	if _, value := child(node, name); value != nil {
+	if _, value := l.child(node, name); value != nil {
 		return l.text(value.Value)
 	}
 	return ""
-}
-
-// child finds a member of a mapping, through aliases and merge keys.
-func child(node *yaml.Node, name string) (key, value *yaml.Node) {
-	node = target(node)
-	if node == nil || node.Kind != yaml.MappingNode {
-		return nil, nil
-	}
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		if node.Content[i].Value == name {
-			return node.Content[i], target(node.Content[i+1])
-		}
-	}
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		if node.Content[i].Value != "<<" {
-			continue
-		}
-		for _, merged := range items(node.Content[i+1]) {
-			if key, value = child(merged, name); value != nil {
-				return key, value
-			}
-		}
-	}
-	return nil, nil
-}
-
-// items are a sequence's entries, or the one entry that stands for a sequence.
-func items(node *yaml.Node) []*yaml.Node {
-	node = target(node)
-	if node == nil {
-		return nil
-	}
-	if node.Kind != yaml.SequenceNode {
-		return []*yaml.Node{node}
-	}
-	var found []*yaml.Node
-	for _, each := range node.Content {
-		found = append(found, target(each))
-	}
-	return found
-}
-
-// entries are a sequence's entries, or a mapping's keys.
-func entries(node *yaml.Node) []*yaml.Node {
-	if node = target(node); node == nil || node.Kind != yaml.MappingNode {
-		return items(node)
-	}
-	var keys []*yaml.Node
-	for i := 0; i < len(node.Content); i += 2 {
-		keys = append(keys, node.Content[i])
-	}
-	return keys
-}
-
-// values are the values of a mapping.
-func values(node *yaml.Node) []*yaml.Node {
-	var found []*yaml.Node
-	if node = target(node); node != nil && node.Kind == yaml.MappingNode {
-		for i := 1; i < len(node.Content); i += 2 {
-			found = append(found, target(node.Content[i]))
-		}
-	}
-	return found
-}
-
-// target is what an alias stands for, or the node itself.
-func target(node *yaml.Node) *yaml.Node {
-	if node != nil && node.Kind == yaml.AliasNode {
-		return node.Alias
-	}
-	return node
 }
 
 // shortPath writes a path relative to the current folder if it is in it.

@@ -4,10 +4,8 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/docker/docker/api/types/container"
@@ -47,20 +45,15 @@ var (
 	}
 )
 
-// IsRunLine reports whether words are a command line of docker or podman.
-func IsRunLine(words []string) bool {
-	return len(words) > 1 && slices.Contains([]string{"docker", "podman"}, filepath.Base(words[0]))
-}
-
 // Run returns the call that a docker run or docker create line makes. The error
 // of an option that docker run does not have is a *pflag.NotExistError.
-func Run(words []string) (Call, error) {
-	command := words[1:]
-	if command[0] == "container" {
+func (l *Line) Run() (Call, error) {
+	command := l.words
+	if len(command) > 0 && command[0] == "container" {
 		command = command[1:]
 	}
 	if len(command) == 0 || command[0] != "run" && command[0] != "create" {
-		return Call{}, fmt.Errorf("only run and create lines can be explained, not %q", strings.Join(words[:min(len(words), 3)], " "))
+		return Call{}, fmt.Errorf("only lines of run, create and compose up can be explained, not %q", l.short())
 	}
 	line := runLine{body: createBody{Labels: map[string]string{}, ExposedPorts: nat.PortSet{}}}
 	flags := line.flags()
@@ -81,26 +74,13 @@ func Run(words []string) (Call, error) {
 	if line.platform != "" {
 		query.Set("platform", line.platform)
 	}
-	target := createPath
-	if len(query) > 0 {
-		target += "?" + query.Encode()
-	}
-	return Call{Method: "POST", Target: target, Body: encode(line.body)}, nil
+	return callTo("container.create", query, encode(line.body)), nil
 }
 
 // flags are those of docker run. Parsing stops at the image.
 func (r *runLine) flags() *pflag.FlagSet {
-	f := pflag.NewFlagSet("docker run", pflag.ContinueOnError)
-	f.SetOutput(io.Discard)
-	f.SetInterspersed(false)
-	for _, each := range runSwitches {
-		name, short, _ := strings.Cut(each, ",")
-		f.BoolP(name, short, false, "")
-	}
-	for _, each := range runValues {
-		name, short, _ := strings.Cut(each, ",")
-		f.StringArrayP(name, short, nil, "")
-	}
+	f := flagSet()
+	ignore(f, runSwitches, runValues)
 	host := &r.body.HostConfig
 	f.StringVar(&r.name, "name", "", "")
 	f.StringVar(&r.platform, "platform", "", "")

@@ -8,6 +8,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
+
+	"github.com/safesock/safesock/rewrite"
 )
 
 // Up returns the calls that docker compose up makes for a project: its networks,
@@ -23,11 +25,12 @@ func Up(project *types.Project) (calls []Call, answers map[string][]byte) {
 			continue // only the Engine knows it
 		}
 		id := fakeID("network", each.Name)
-		answers["/networks/"+id] = encode(network.Inspect{
+		made := encode(network.Inspect{
 			Name: each.Name, ID: id, Driver: driverOf(each), Options: each.DriverOpts,
 			Internal: each.Internal, EnableIPv6: each.EnableIPv6 != nil && *each.EnableIPv6, IPAM: ipam(each),
 		})
-		answers["/networks/"+each.Name] = answers["/networks/"+id]
+		answers[rewrite.Question("network", id)] = made
+		answers[rewrite.Question("network", each.Name)] = made
 		body := network.CreateRequest{Name: each.Name, CreateOptions: network.CreateOptions{
 			Driver: each.Driver, Options: each.DriverOpts, Internal: each.Internal, Attachable: each.Attachable,
 			EnableIPv4: each.EnableIPv4, EnableIPv6: each.EnableIPv6,
@@ -36,19 +39,19 @@ func Up(project *types.Project) (calls []Call, answers map[string][]byte) {
 		if pools := ipam(each); len(pools.Config) > 0 || pools.Driver != "" {
 			body.IPAM = &pools
 		}
-		calls = append(calls, Call{Target: "/networks/create", Body: encode(body), find: lines.under("networks", key)})
+		calls = append(calls, callTo("network.create", nil, encode(body)).of("", lines.under("networks", key)))
 	}
 	for _, key := range slices.Sorted(maps.Keys(project.Volumes)) {
 		each := project.Volumes[key]
 		if bool(each.External) {
 			continue
 		}
-		answers["/volumes/"+each.Name] = encode(volume.Volume{Name: each.Name, Driver: localIfEmpty(each.Driver), Options: each.DriverOpts, Scope: "local"})
+		answers[rewrite.Question("volume", each.Name)] = encode(volume.Volume{Name: each.Name, Driver: localIfEmpty(each.Driver), Options: each.DriverOpts, Scope: "local"})
 		body := volume.CreateOptions{
 			Name: each.Name, Driver: each.Driver, DriverOpts: each.DriverOpts,
 			Labels: map[string]string{"com.docker.compose.project": project.Name, "com.docker.compose.volume": key},
 		}
-		calls = append(calls, Call{Target: "/volumes/create", Body: encode(body), find: lines.under("volumes", key)})
+		calls = append(calls, callTo("volume.create", nil, encode(body)).of("", lines.under("volumes", key)))
 	}
 	for _, name := range project.ServiceNames() {
 		service := project.Services[name]
@@ -57,12 +60,7 @@ func Up(project *types.Project) (calls []Call, answers map[string][]byte) {
 		}
 		for _, hook := range service.PreStart {
 			before := types.ServiceConfig{Name: name, ContainerSpec: hook.ContainerSpec}
-			calls = append(calls, Call{
-				Service: name,
-				Target:  createPath,
-				Body:    encode(serviceBody(project, before)),
-				find:    lines.under("services", name, "pre_start"),
-			})
+			calls = append(calls, callTo("container.create", nil, encode(serviceBody(project, before))).of(name, lines.under("services", name, "pre_start")))
 		}
 		calls = append(calls, workloadCalls(project, lines, "services", service, answers)...)
 		for i, hook := range slices.Concat(service.PostStart, service.PreStop) {
@@ -73,21 +71,14 @@ func Up(project *types.Project) (calls []Call, answers map[string][]byte) {
 			if i >= len(service.PostStart) {
 				key = "pre_stop"
 			}
-			calls = append(calls, Call{
-				Service: name,
-				Target:  "/containers/" + containerID(project, name) + "/exec",
-				Body:    []byte(`{"Privileged":true}`),
-				find:    lines.under("services", name, key),
-			})
+			exec := callTo("container.exec", nil, []byte(`{"Privileged":true}`), "name", containerID(project, name))
+			calls = append(calls, exec.of(name, lines.under("services", name, key)))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(project.Jobs)) {
 		job := project.Jobs[name]
 		service := types.ServiceConfig{Name: name, ContainerSpec: job.ContainerSpec, WorkloadSpec: job.WorkloadSpec}
 		calls = append(calls, workloadCalls(project, lines, "jobs", service, answers)...)
-	}
-	for i := range calls {
-		calls[i].Method = "POST"
 	}
 	return calls, answers
 }
@@ -98,18 +89,10 @@ func workloadCalls(project *types.Project, lines *composeLines, section string, 
 	var calls []Call
 	if service.Build != nil && service.Build.Network != "" {
 		query := url.Values{"networkmode": {service.Build.Network}, "t": {imageOf(project, service)}}
-		calls = append(calls, Call{
-			Service: service.Name,
-			Target:  "/build?" + query.Encode(),
-			find:    lines.under(section, service.Name, "build"),
-		})
+		calls = append(calls, callTo("image.build", query, nil).of(service.Name, lines.under(section, service.Name, "build")))
 	}
 	body := serviceBody(project, service)
-	answers["/containers/"+containerID(project, service.Name)+"/json"] = inspected(project, service, body)
-	return append(calls, Call{
-		Service: service.Name,
-		Target:  "/containers/create?name=" + url.QueryEscape(containerName(project, service)),
-		Body:    encode(body),
-		find:    lines.ofWorkload(section, service, body),
-	})
+	answers[rewrite.Question("container", containerID(project, service.Name))] = inspected(project, service, body)
+	create := callTo("container.create", url.Values{"name": {containerName(project, service)}}, encode(body))
+	return append(calls, create.of(service.Name, lines.ofWorkload(section, service, body)))
 }

@@ -5,7 +5,8 @@
 inherit = false
 
 locals {
-  # The folder of the checkouts. Jobs may mount paths below this folder.
+  # The folder of the checkouts. Jobs may mount paths below this folder. Another
+  # folder needs no change here: use --set workspace=/srv/jobs, or a later file.
   workspace = "/home/runner/work"
 }
 

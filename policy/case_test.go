@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -23,8 +24,9 @@ var update = flag.Bool("update", false, "write what comes out into the case file
 //
 //	NAME.hcl    a policy file; files are read in their order
 //	builtin     the built-in policy instead, marked as such; if empty, safesock's own
-//	call        the call as JSON of a policy.Call, time included; names of the
-//	            client are given as they are, or Unknown as why there are none
+//	set NAME    another value for a local
+//	call        the call as JSON of a policy.Call; User, Groups and Command of
+//	            the client are values, or all of them fail with the error Unknown
 //	interfaces  lines of a name and its addresses
 //	claims      lines of a kind and its claim's JSON
 //	want        the diagnostics, or the warnings and decisions
@@ -63,7 +65,7 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// runCase gives what belongs into the section want.
+// runCase returns the text for the section want.
 func runCase(t *testing.T, archive *txtar.Archive) string {
 	t.Helper()
 	call := &policy.Call{}
@@ -78,6 +80,9 @@ func runCase(t *testing.T, archive *txtar.Archive) string {
 			files = append(files, safesock.Policy)
 		case f.Name == "builtin":
 			files = append(files, policy.File{Name: safesock.Policy.Name, Src: f.Data, Builtin: true})
+		case strings.HasPrefix(f.Name, "set "):
+			local := strings.TrimPrefix(f.Name, "set ")
+			files = append(files, policy.File{Name: "--set " + local, Src: bytes.TrimSuffix(f.Data, []byte("\n")), Local: local})
 		case f.Name == "call":
 			readCall(t, string(f.Data), call)
 		case f.Name == "interfaces":
@@ -100,7 +105,7 @@ func runCase(t *testing.T, archive *txtar.Archive) string {
 				claims = append(claims, strings.TrimSpace(line))
 			}
 		default:
-			t.Fatalf("what is section %q?", f.Name)
+			t.Fatalf("unknown section %q", f.Name)
 		}
 	}
 
@@ -108,7 +113,7 @@ func runCase(t *testing.T, archive *txtar.Archive) string {
 	if err != nil {
 		var diags *policy.Diagnostics
 		if !errors.As(err, &diags) {
-			t.Fatalf("%T is no *Diagnostics", err)
+			t.Fatalf("%T instead of *Diagnostics", err)
 		}
 		return diags.Error() + "\n"
 	}
@@ -153,7 +158,7 @@ func readCall(t *testing.T, text string, call *policy.Call) {
 	read.Call = call
 	decode(t, text, &read)
 	c := read.Client
-	call.Client = policy.Client{UID: c.UID, GID: c.GID, PID: c.PID, User: policy.Known(c.User), Groups: policy.Known(c.Groups), Command: policy.Known(c.Command)}
+	call.Client = policy.Client{UID: c.UID, GID: c.GID, PID: c.PID, User: policy.Found(c.User), Groups: policy.Found(c.Groups), Command: policy.Found(c.Command)}
 	if c.Unknown != "" {
 		err := errors.New(c.Unknown)
 		call.Client.User = func() (string, error) { return "", err }
@@ -177,7 +182,7 @@ func readClaim(t *testing.T, line string) policy.Claim {
 	case policy.KindAPI:
 		return policy.API{}
 	}
-	t.Fatalf("%q is no claim", line)
+	t.Fatalf("unknown kind of claim: %q", line)
 	return nil
 }
 

@@ -130,11 +130,11 @@ func (g *grammar) call() (*Call, Port) {
 		call.Container.Labels = map[string]string{word(): word(), word(): word()}
 	}
 	call.Compose.Project = word()
-	call.Client = Client{UID: g.pick(100), User: Known(word()), Groups: Known([]string{word(), g.of("ops", "")})}
+	call.Client = Client{UID: g.pick(100), User: Found(word()), Groups: Found([]string{word(), g.of("ops", "")})}
 	return call, Port{Container: []int{0, 80, 5432}[g.pick(3)], Protocol: "tcp", Host: word(), IP: g.of("", "127.0.0.1", "::", "10.1.2.3", "x"), Bindable: g.pick(2) == 0}
 }
 
-// rule makes a rule out of choices, nil if its condition is none.
+// rule makes a rule out of choices, nil if Parse rejects its condition.
 func (g *grammar) rule() (*Policy, *rule) {
 	p, err := Parse(SomeNames, File{Name: "p.hcl", Src: []byte(grammarLocals + "port \"p\" {\n when = " + g.condition([]int{1, 1, 2, 3}[g.pick(4)]) + "\n action = \"allow\"\n}\n")})
 	if err != nil {
@@ -147,7 +147,8 @@ func (g *grammar) rule() (*Policy, *rule) {
 	return p, r
 }
 
-// agree holds that a compiled condition says of a claim what HCL says.
+// agree checks that a compiled condition and HCL give the same result for a
+// claim. It reports whether the condition was compiled.
 func agree(t testing.TB, choices []byte) (compiled bool) {
 	t.Helper()
 	g := &grammar{choices}
@@ -158,7 +159,7 @@ func agree(t testing.TB, choices []byte) (compiled bool) {
 	call, port := g.call()
 	g.forget(call)
 	d := p.For(call)
-	d.scope, _ = newScope(d.call, port)
+	d.scope = scope{d.call, port.facts()}
 	got := r.test(&d.scope)
 	v, err := d.value(r.when)
 	if err != nil || v.IsNull() || v.True() != got {
@@ -167,7 +168,7 @@ func agree(t testing.TB, choices []byte) (compiled bool) {
 	return true
 }
 
-// forget lets look-ups of a call fail.
+// forget makes look-ups of a call fail.
 func (g *grammar) forget(call *Call) {
 	if g.pick(4) == 0 {
 		call.Client.User = func() (string, error) { return "", errors.New("nobody knows") }
@@ -177,9 +178,10 @@ func (g *grammar) forget(call *Call) {
 	}
 }
 
-// indifferent holds that a condition which holds, or does not, although a
-// look-up fails would do the same whatever the look-up gave.
-func indifferent(t testing.TB, choices []byte) (told bool) {
+// indifferent checks that a failed look-up changes no result: a condition that
+// is true or false without it is the same with it. It reports whether the
+// condition was true or false without it.
+func indifferent(t testing.TB, choices []byte) (decided bool) {
 	t.Helper()
 	g := &grammar{choices}
 	p, r := g.rule()
@@ -189,7 +191,7 @@ func indifferent(t testing.TB, choices []byte) (told bool) {
 	call, port := g.call()
 	decides := func(call *Call) (bool, error) {
 		d := p.For(call)
-		d.scope, _ = newScope(d.call, port)
+		d.scope = scope{d.call, port.facts()}
 		return d.holds(r)
 	}
 	want, wantErr := decides(call)
@@ -203,7 +205,7 @@ func indifferent(t testing.TB, choices []byte) (told bool) {
 
 func TestAFailedLookUpDecidesNothing(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
-	told := 0
+	decided := 0
 	const rounds = 5000
 	for range rounds {
 		choices := make([]byte, 96)
@@ -211,11 +213,11 @@ func TestAFailedLookUpDecidesNothing(t *testing.T) {
 			choices[i] = byte(random.Uint32())
 		}
 		if indifferent(t, choices) {
-			told++
+			decided++
 		}
 	}
-	if told < rounds/10 {
-		t.Errorf("of %d conditions only %d held or did not: this test shows little", rounds, told)
+	if decided < rounds/10 {
+		t.Errorf("of %d conditions only %d held or did not: this test shows little", rounds, decided)
 	}
 }
 
@@ -284,7 +286,7 @@ func manyRules(n int, slow bool) string {
 func BenchmarkDecide(b *testing.B) {
 	call := &Call{Endpoint: "container.create", Method: "POST", Path: "/containers/create", Known: true,
 		Container: Container{Name: "web", Image: "web:1", Labels: map[string]string{}},
-		Compose:   Compose{Project: "shop", Service: "web"}, Client: Client{Groups: Known([]string{"docker"})}}
+		Compose:   Compose{Project: "shop", Service: "web"}, Client: Client{Groups: Found([]string{"docker"})}}
 	for i := range 12 {
 		call.Container.Labels[fmt.Sprintf("com.example.label.%d", i)] = "some value of a label"
 	}
@@ -333,7 +335,7 @@ func TestConditionsThatCanFailAreLeftToHCL(t *testing.T) {
 		{Port{Bindable: true}, map[string]string{"a": "b"}, true, false},
 	} {
 		d := p.For(&Call{Container: Container{Labels: test.labels}})
-		d.scope, _ = newScope(d.call, test.port)
+		d.scope = scope{d.call, test.port.facts()}
 		if holds, err := d.holds(r); holds != test.holds || (err != nil) != test.fails {
 			t.Errorf("%+v %v: got %v (%v) want %v", test.port, test.labels, holds, err, test.holds)
 		}

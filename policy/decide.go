@@ -5,58 +5,58 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 )
 
-// Decide gives the decision of the first rule that holds for a claim. To
-// decide many claims of one call, use For.
+// Decide returns the decision of the first rule that holds for a claim. To
+// decide several claims of one call, use For.
 func (p *Policy) Decide(call *Call, claim Claim) Decision {
 	return p.For(call).Decide(claim)
 }
 
-// For readies the decisions about one call, which must not change while they
-// are made. What the claims of a call have in common is worked out once.
+// For returns a Decider for the claims of a call. The call must not change
+// while they are decided.
 func (p *Policy) For(call *Call) *Decider {
-	return &Decider{policy: p, call: normalCall(call)}
+	return &Decider{policy: p, call: call.normalized()}
 }
 
-// Decider decides the claims of one call. It is for one goroutine.
+// Decider decides the claims of one call. It is for one goroutine. Results that
+// are the same for all claims of the call are kept.
 type Decider struct {
 	policy *Policy
 	call   *Call
 	scope  scope // of the claim that is being decided
 
 	functions  *hcl.EvalContext // with interface; nil until an expression calls it
-	interfaces map[string]interfaceAnswer
-	locals     map[string]localAnswer
-	conditions map[*rule]conditionAnswer // of rules that look at no claim
+	interfaces map[string]interfaceResult
+	locals     map[string]localResult
+	conditions map[*rule]conditionResult // of rules that look at no claim
 }
 
-type conditionAnswer struct {
+type conditionResult struct {
 	holds bool
 	err   error
 }
 
-type localAnswer struct {
+type localResult struct {
 	v   cty.Value
 	err error
 }
 
-type interfaceAnswer struct {
+type interfaceResult struct {
 	addrs []netip.Addr
 	err   error
 }
 
-// Decide gives the decision of the first rule that holds for a claim.
+// Decide returns the decision of the first rule that holds for a claim.
 func (d *Decider) Decide(claim Claim) Decision {
-	var known bool
-	if d.scope, known = newScope(d.call, claim); !known {
-		return Decision{Reason: fmt.Sprintf("a policy cannot decide a claim of type %T", claim)}
+	if claim == nil {
+		return Decision{Reason: "there is no claim to decide"}
 	}
+	d.scope = scope{d.call, claim.facts()}
 	kind := claim.Kind()
 	for _, r := range d.policy.rules[kind] {
 		if r.expired(d.call.Time) {
@@ -70,14 +70,7 @@ func (d *Decider) Decide(claim Claim) Decision {
 			return d.outcome(r)
 		}
 	}
-	return Decision{Reason: fmt.Sprintf(`no rule of the policy decides this %s; add one, as in %s "…" { action = "allow" }`, noun(kind), kind)}
-}
-
-func noun(kind Kind) string {
-	if kind == KindAPI {
-		return "call"
-	}
-	return string(kind)
+	return Decision{Reason: fmt.Sprintf(`no rule of the policy decides this claim; add one, as in %s "…" { action = "allow" }`, kind)}
 }
 
 // holds reports whether a rule decides a claim.
@@ -88,26 +81,28 @@ func (d *Decider) holds(r *rule) (bool, error) {
 	if r.test != nil {
 		return r.test(&d.scope), nil
 	}
-	if answer, done := d.conditions[r]; done {
-		return answer.holds, answer.err
+	if result, done := d.conditions[r]; done {
+		return result.holds, result.err
 	}
 	v, err := d.value(r.when)
 	if err == nil && (v.IsNull() || v.Type() != cty.Bool) {
 		err = failure(r.when.expr, "is neither true nor false")
 	}
-	answer := conditionAnswer{err == nil && v.True(), err}
-	if r.common {
+	result := conditionResult{err == nil && v.True(), err}
+	if r.sameForCall {
 		if d.conditions == nil {
-			d.conditions = map[*rule]conditionAnswer{}
+			d.conditions = map[*rule]conditionResult{}
 		}
-		d.conditions[r] = answer
+		d.conditions[r] = result
 	}
-	return answer.holds, answer.err
+	return result.holds, result.err
 }
 
-// outcome is what a rule that holds says.
+// outcome returns the decision of a rule that holds.
 func (d *Decider) outcome(r *rule) Decision {
 	denied := Decision{Rule: r.Rule}
+	mount, _ := d.scope.claim.(*Mount)
+	port, _ := d.scope.claim.(*portFacts)
 	decision := Decision{Action: r.action, Rule: r.Rule}
 	if r.message != nil {
 		message, err := d.text(r.message)
@@ -118,10 +113,10 @@ func (d *Decider) outcome(r *rule) Decision {
 		decision.Message, denied.Message = message, message
 	}
 	switch {
-	case r.action == Replace && !d.scope.mount.Socket:
+	case r.action == Replace && !mount.Socket:
 		denied.Reason = "only the socket of the Engine that safesock guards can be replaced"
 		return denied
-	case r.action == Bind && !d.scope.port.Bindable:
+	case r.action == Bind && !port.Bindable:
 		denied.Reason = "this call has no place for a host address, so that the port cannot be bound to one"
 		return denied
 	case r.action == Bind:
@@ -135,30 +130,30 @@ func (d *Decider) outcome(r *rule) Decision {
 	return decision
 }
 
-// text evaluates an expression that gives a text.
-func (d *Decider) text(v *value) (string, error) {
-	val, err := d.value(v)
+// text evaluates an expression whose value is a string.
+func (d *Decider) text(e *expression) (string, error) {
+	v, err := d.value(e)
 	if err != nil {
 		return "", err
 	}
-	if val.IsNull() || val.Type() != cty.String {
-		return "", failure(v.expr, "is no text")
+	if v.IsNull() || v.Type() != cty.String {
+		return "", failure(e.expr, "is not a string")
 	}
-	return val.AsString(), nil
+	return v.AsString(), nil
 }
 
-// addresses are those that a rule binds to. Where the host has no IPv6, it
-// leaves out those and says so, unless none would be left.
+// addresses returns the addresses that a rule binds to. If the host has no IPv6,
+// it leaves the IPv6 addresses out and says so, unless no address would be left.
 func (d *Decider) addresses(r *rule) (to []netip.Addr, reason string, err error) {
-	literal := r.addrs != nil
-	if literal {
+	constant := r.addrs != nil
+	if constant {
 		to = slices.Clip(r.addrs)
 	} else {
-		val, err := d.value(r.to)
+		v, err := d.value(r.to)
 		if err != nil {
 			return nil, "", err
 		}
-		to, err = addressesOf(val)
+		to, err = parseAddresses(v)
 		switch {
 		case err != nil && mayBeSecret(r.to.expr):
 			return nil, "", failure(r.to.expr, "holds no IP address; it is not shown as it may be secret")
@@ -169,69 +164,22 @@ func (d *Decider) addresses(r *rule) (to []netip.Addr, reason string, err error)
 	if len(to) == 0 {
 		return nil, "", failure(r.to.expr, "holds no address to bind to")
 	}
-	// An address that comes from an interface is there, whatever lo has.
 	if !slices.ContainsFunc(to, netip.Addr.Is6) {
 		return to, "", nil
 	}
 	var kept, six []netip.Addr
 	for _, addr := range to {
-		if addr.Is6() && (literal || addr.IsLoopback() || addr.IsUnspecified()) {
+		// An address of an interface exists, whatever addresses lo has.
+		if addr.Is6() && (constant || addr.IsLoopback() || addr.IsUnspecified()) {
 			six = append(six, addr)
 		} else {
 			kept = append(kept, addr)
 		}
 	}
 	if len(kept) > 0 && len(six) > 0 && d.lacksIPv6() {
-		return kept, fmt.Sprintf("this host has no IPv6, so that %s is left out", join(six)), nil
+		return kept, fmt.Sprintf("this host has no IPv6, so that %s is left out", joinAddresses(six)), nil
 	}
 	return to, "", nil
-}
-
-func join(addrs []netip.Addr) string {
-	texts := make([]string, len(addrs))
-	for i, addr := range addrs {
-		texts[i] = addr.String()
-	}
-	return strings.Join(texts, ", ")
-}
-
-// addressesOf reads a text, or a list of texts and lists, each address once.
-func addressesOf(v cty.Value) ([]netip.Addr, error) {
-	ty := v.Type()
-	switch {
-	case v.IsNull():
-		return nil, errors.New("holds null")
-	case ty == cty.String:
-		addr, err := parseAddress(v.AsString())
-		if err != nil {
-			return nil, err
-		}
-		return []netip.Addr{addr}, nil
-	case !ty.IsTupleType() && !ty.IsListType() && !ty.IsSetType():
-		return nil, fmt.Errorf("holds a %s, which is no address", ty.FriendlyName())
-	}
-	var all []netip.Addr
-	for _, element := range v.AsValueSlice() {
-		addrs, err := addressesOf(element)
-		if err != nil {
-			return nil, err
-		}
-		for _, addr := range addrs {
-			if !slices.Contains(all, addr) {
-				all = append(all, addr)
-			}
-		}
-	}
-	return all, nil
-}
-
-// parseAddress reads an address that an Engine can publish on.
-func parseAddress(text string) (netip.Addr, error) {
-	addr, err := netip.ParseAddr(text)
-	if err != nil || addr.Zone() != "" {
-		return netip.Addr{}, fmt.Errorf("holds %q, which is no IP address", text)
-	}
-	return addr.Unmap(), nil
 }
 
 // lacksIPv6 reports whether the host is known to have no IPv6: its loopback
@@ -241,27 +189,27 @@ func (d *Decider) lacksIPv6() bool {
 	return err == nil && len(addrs) > 0 && !slices.ContainsFunc(addrs, netip.Addr.Is6)
 }
 
-// askInterface gives the addresses of an interface in their shortest form,
-// asking the host once.
+// askInterface returns the addresses of an interface in their shortest form. It
+// asks the host once.
 func (d *Decider) askInterface(name string) ([]netip.Addr, error) {
-	if answer, ok := d.interfaces[name]; ok {
-		return answer.addrs, answer.err
+	if result, done := d.interfaces[name]; done {
+		return result.addrs, result.err
 	}
-	var answer interfaceAnswer
+	var result interfaceResult
 	if d.call.Interface == nil {
-		answer.err = errors.New("the host's interfaces are not known here")
+		result.err = errNoLookUp
 	} else {
 		var addrs []netip.Addr
-		addrs, answer.err = d.call.Interface(name)
+		addrs, result.err = d.call.Interface(name)
 		for _, addr := range addrs {
-			answer.addrs = append(answer.addrs, addr.Unmap())
+			result.addrs = append(result.addrs, addr.Unmap())
 		}
 	}
 	if d.interfaces == nil {
-		d.interfaces = map[string]interfaceAnswer{}
+		d.interfaces = map[string]interfaceResult{}
 	}
-	d.interfaces[name] = answer
-	return answer.addrs, answer.err
+	d.interfaces[name] = result
+	return result.addrs, result.err
 }
 
 // interfaceAddresses is the language's interface function. An Engine cannot
@@ -285,58 +233,62 @@ func (d *Decider) interfaceAddresses(name string) (cty.Value, error) {
 
 // value returns the value of an expression. The error says which expression
 // failed, and why.
-func (d *Decider) value(v *value) (cty.Value, error) {
-	if v.known != cty.NilVal {
-		return v.known, nil
+func (d *Decider) value(e *expression) (cty.Value, error) {
+	if e.constant != cty.NilVal {
+		return e.constant, nil
 	}
-	ctx := d.context(v).NewChild()
-	ctx.Variables = make(map[string]cty.Value, len(v.objects)+1)
-	var missing error // why a part of the variables is unknown
-	for _, object := range v.objects {
-		var err error
-		if ctx.Variables[object.Name], err = object.value(&d.scope); err != nil {
-			missing = failure(v.expr, err.Error())
-		}
-	}
-	if len(v.locals) > 0 {
-		locals := make(map[string]cty.Value, len(v.locals))
-		for _, name := range v.locals {
+	ctx := d.context(e).NewChild()
+	ctx.Variables = make(map[string]cty.Value, len(e.objects)+1)
+	var missing error // why a variable is unknown
+	for _, object := range e.objects {
+		attrs := make(map[string]cty.Value, len(object.Attributes))
+		for _, a := range object.Attributes {
 			var err error
-			if locals[name], err = d.local(name); err != nil {
-				locals[name], missing = cty.DynamicVal, err
+			if attrs[a.Name], err = a.value(&d.scope); err != nil {
+				attrs[a.Name] = a.unknown()
+				missing = failure(e.expr, fmt.Sprintf("asks for %s.%s, which is not known: %v", object.Name, a.Name, err))
 			}
 		}
-		ctx.Variables["local"] = cty.ObjectVal(locals)
+		ctx.Variables[object.Name] = cty.ObjectVal(attrs)
 	}
-	result, diags := v.expr.Value(ctx)
+	if len(e.locals) > 0 {
+		values := make(map[string]cty.Value, len(e.locals))
+		for _, name := range e.locals {
+			var err error
+			if values[name], err = d.local(name); err != nil {
+				values[name], missing = cty.DynamicVal, err
+			}
+		}
+		ctx.Variables["local"] = cty.ObjectVal(values)
+	}
+	result, diags := e.expr.Value(ctx)
 	switch {
 	case diags.HasErrors():
-		return cty.NilVal, d.explain(diags)
+		return cty.NilVal, d.policy.explain(diags)
 	case !result.IsWhollyKnown() && missing != nil:
 		return cty.NilVal, missing
 	case !result.IsWhollyKnown():
-		return cty.NilVal, failure(v.expr, "has no value")
+		return cty.NilVal, failure(e.expr, "has no value")
 	}
 	return result, nil
 }
 
-// local returns the value of a local, which is evaluated once for all claims
-// of a call.
+// local returns the value of a local. It is evaluated once a call.
 func (d *Decider) local(name string) (cty.Value, error) {
-	answer, done := d.locals[name]
+	result, done := d.locals[name]
 	if !done {
-		answer.v, answer.err = d.value(&d.policy.locals[name].value)
+		result.v, result.err = d.value(&d.policy.locals[name].expression)
 		if d.locals == nil {
-			d.locals = map[string]localAnswer{}
+			d.locals = map[string]localResult{}
 		}
-		d.locals[name] = answer
+		d.locals[name] = result
 	}
-	return answer.v, answer.err
+	return result.v, result.err
 }
 
 // context returns the functions that an expression may call.
-func (d *Decider) context(v *value) *hcl.EvalContext {
-	if !v.asksHost {
+func (d *Decider) context(e *expression) *hcl.EvalContext {
+	if !e.asksHost {
 		return staticContext
 	}
 	if d.functions == nil {
@@ -345,5 +297,3 @@ func (d *Decider) context(v *value) *hcl.EvalContext {
 	}
 	return d.functions
 }
-
-var staticContext = &hcl.EvalContext{Functions: functionTable()}

@@ -21,7 +21,17 @@ func (a Action) String() string {
 	return [...]string{"deny", "allow", "warn", "bind", "replace"}[a]
 }
 
-// Rule names one rule and says where it stands.
+// parseAction finds an action by its name.
+func parseAction(name string) (action Action, ok bool) {
+	for a := Deny; a <= Replace; a++ {
+		if a.String() == name {
+			return a, true
+		}
+	}
+	return Deny, false
+}
+
+// Rule names a rule and its place in a policy file.
 type Rule struct {
 	Kind Kind
 	Name string
@@ -43,5 +53,5 @@ type Decision struct {
 	To      []netip.Addr // for Bind, one or more addresses, each in its shortest form
 	Rule    Rule         // the rule that decided; zero if none did
 	Message string       // the rule's message, for the client; "" if it has none
-	Reason  string       // what else the client should know: an expression that failed, an address that was left out
+	Reason  string       // anything else that the client should know: an expression that failed, an address that was left out
 }

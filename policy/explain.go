@@ -11,35 +11,35 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// failure says of an expression that it cannot be used.
+// failure is the error of an expression that cannot be used.
 func failure(expr hclsyntax.Expression, why string) error {
 	at := expr.Range()
 	return fmt.Errorf("%s:%d: the expression %s", at.Filename, at.Start.Line, why)
 }
 
-// explain makes one line of why an expression failed.
-func (d *Decider) explain(diags hcl.Diagnostics) error {
+// explain says in one line why an expression failed.
+func (p *Policy) explain(diags hcl.Diagnostics) error {
 	diag := diags.Errs()[0].(*hcl.Diagnostic)
 	at := subject(diag)
-	what := at
+	failed := at
 	switch _, isCall := diag.Extra.(hclsyntax.FunctionCallDiagExtra); {
 	case isCall && diag.Context != nil:
-		what = *diag.Context
+		failed = *diag.Context
 	case diag.Expression != nil:
-		what = diag.Expression.Range()
+		failed = diag.Expression.Range()
 	}
-	text := fmt.Sprintf("%s:%d: %s failed: %s", at.Filename, at.Start.Line, d.policy.quote(what), strings.TrimRight(detail(diag), "."))
+	text := fmt.Sprintf("%s:%d: %s failed: %s", at.Filename, at.Start.Line, p.quote(failed), strings.TrimRight(detail(diag), "."))
 	if values := valuesIn(diag, true); len(values) > 0 {
 		text += fmt.Sprintf(" (%s)", strings.Join(values, ", "))
 	}
 	return errors.New(text)
 }
 
-// detail is a diagnostic's detail without values that may be secret: what
-// cannot be converted, or what a function does not take, is quoted in it.
+// detail is a diagnostic's detail without values that may be secret. HCL quotes
+// values that it cannot convert, and arguments that a function rejects.
 func detail(diag *hcl.Diagnostic) string {
 	if diag.Summary == "Invalid index" {
-		return `there is no such element; lookup(map, key, "") does without`
+		return `there is no such element; lookup(map, key, "") returns "" then`
 	}
 	call, ok := diag.Extra.(hclsyntax.FunctionCallDiagExtra)
 	if ok && call.CalledFunctionName() == interfaceFunction && call.FunctionCallError() != nil {
@@ -51,16 +51,16 @@ func detail(diag *hcl.Diagnostic) string {
 	return parameter.ReplaceAllString(diag.Detail, "")
 }
 
-// parameter is what HCL says of a function's argument before what is wrong.
+// parameter is what HCL puts before the error of a function's argument.
 var parameter = regexp.MustCompile(`^Invalid value for "\w+" parameter: `)
 
-// mayBeSecret reports whether what an expression gives on a live call may hold
+// mayBeSecret reports whether the value of an expression on a live call may hold
 // a secret.
 func mayBeSecret(expr hcl.Expression) bool {
 	return slices.ContainsFunc(expr.Variables(), func(t hcl.Traversal) bool { return isSecret(t, true) })
 }
 
-// quote is a part of a policy file, on one line and not too long.
+// quote returns a part of a policy file, on one line and not too long.
 func (p *Policy) quote(at hcl.Range) string {
 	for _, f := range p.files {
 		if f.id != at.Filename || !at.CanSliceBytes(f.Src) {

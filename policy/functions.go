@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/tryfunc"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
@@ -23,20 +24,20 @@ type Function struct {
 	Example string // a condition with it
 
 	impl  function.Function
-	check func(literal string) error // of a first argument that is known when the policy is loaded
+	check func(string) error // checks a constant first argument
 }
 
-// interfaceFunction is the one function that asks the host. Every call has
-// an implementation of its own; the table's only knows the types.
+// interfaceFunction is the one function that asks the host. Each Decider has an
+// implementation of its own; the table's implementation only knows the types.
 const interfaceFunction = "interface"
 
 var functions = []Function{
-	{"glob", "pattern, text", "whether the whole text matches: * is any run of characters but /, ** any run, ? one character but /, [a-z] one of a set, \\ takes the next as it is",
+	{"glob", "pattern, text", "whether the whole text matches: * is any run of characters but /, ** any run, ? one character but /, [a-z] one of a set, \\ escapes the next character",
 		`glob("ghcr.io/acme/**", container.image)`, globFunc, checkGlob},
 	{"cidrcontains", "cidr, ip", "whether the network holds the address; false for an ip of \"\"",
 		`cidrcontains("10.0.0.0/8", port.ip)`, cidrContainsFunc, checkCIDR},
 	{interfaceFunction, "name", "addresses of a network interface of the host, asked at each call; one without addresses denies",
-		`contains(interface("docker0"), "172.17.0.1")`, interfaceFunc(unknownAddresses), checkInterface},
+		`contains(interface("docker0"), "172.17.0.1")`, interfaceFunc(unknownAddresses), nil},
 
 	{"contains", "list, value", "whether the list holds the value",
 		`contains([80, 443], port.container)`, stdlib.ContainsFunc, nil},
@@ -62,7 +63,7 @@ var functions = []Function{
 		`length(distinct(["a", "a", "b"])) == 2`, stdlib.DistinctFunc, nil},
 	{"element", "list, index", "the element at the index, which wraps around",
 		`element(["a", "b"], 2) == "a"`, stdlib.ElementFunc, nil},
-	{"flatten", "list", "the list with its lists' elements in place of them",
+	{"flatten", "list", "the list with the elements of its lists instead of these lists",
 		`contains(flatten([[80], [443, 8443]]), port.container)`, stdlib.FlattenFunc, nil},
 	{"merge", "maps...", "all the maps' elements; later ones win",
 		`merge({ a = 1 }, { b = 2 }).b == 2`, stdlib.MergeFunc, nil},
@@ -107,9 +108,9 @@ var functions = []Function{
 		`substr(container.name, 0, 3) == "web"`, stdlib.SubstrFunc, nil},
 	{"replace", "text, part, new", "the text with every such part replaced",
 		`replace(container.name, "-", "_") == "web_1"`, stdlib.ReplaceFunc, nil},
-	{"regex", "pattern, text", "what the pattern matches; fails if nothing does: can(regex(…)) tells",
+	{"regex", "pattern, text", "the part that the pattern matches; fails if there is none: test it with can(regex(…))",
 		`can(regex("^web-[0-9]+$", container.name))`, stdlib.RegexFunc, checkRegex},
-	{"regexall", "pattern, text", "all that the pattern matches, a list",
+	{"regexall", "pattern, text", "a list of the parts that the pattern matches",
 		`length(regexall("[0-9]", container.name)) == 1`, stdlib.RegexAllFunc, checkRegex},
 	{"format", "format, values...", "text made as by printf",
 		`container.name == format("web-%d", 1)`, stdlib.FormatFunc, nil},
@@ -124,7 +125,7 @@ var functions = []Function{
 		`max(1, 2) == 2`, stdlib.MaxFunc, nil},
 	{"min", "numbers...", "the least",
 		`min(1, 2) == 1`, stdlib.MinFunc, nil},
-	{"parseint", "text, base", "the number that the text is",
+	{"parseint", "text, base", "the number that the text spells",
 		`parseint(port.host, 10) >= 8000`, stdlib.ParseIntFunc, nil},
 
 	{"can", "expression", "whether the expression can be evaluated",
@@ -145,7 +146,10 @@ var functions = []Function{
 		`tostring(port.container) == "80"`, stdlib.MakeToFunc(cty.String), nil},
 }
 
-// functionTable is the table as HCL wants it.
+// staticContext has every function; interface only knows its type there.
+var staticContext = &hcl.EvalContext{Functions: functionTable()}
+
+// functionTable is the table in HCL's form.
 func functionTable() map[string]function.Function {
 	table := make(map[string]function.Function, len(functions))
 	for _, f := range functions {
@@ -204,7 +208,7 @@ var cidrContainsFunc = function.New(&function.Spec{
 	},
 })
 
-// cidrContains takes an ip of "" for one that no network holds.
+// cidrContains reports whether a network holds an address. No network holds "".
 func cidrContains(prefix netip.Prefix, ip string) (bool, error) {
 	if ip == "" {
 		return false, nil
@@ -244,7 +248,7 @@ func checkRegex(pattern string) error {
 	return nil
 }
 
-// interfaceFunc asks for an interface's addresses.
+// interfaceFunc makes the function interface from a look-up of addresses.
 func interfaceFunc(addresses func(name string) (cty.Value, error)) function.Function {
 	return function.New(&function.Spec{
 		Params:       []function.Parameter{text("name")},
@@ -256,19 +260,10 @@ func interfaceFunc(addresses func(name string) (cty.Value, error)) function.Func
 	})
 }
 
-// unknownAddresses stands for every interface's while a policy is loaded.
+// unknownAddresses are the addresses of every interface while a policy is
+// loaded.
 func unknownAddresses(string) (cty.Value, error) {
 	return cty.UnknownVal(cty.List(cty.String)).RefineNotNull(), nil
-}
-
-func checkInterface(name string) error {
-	switch {
-	case name == "":
-		return errors.New("an interface has a name")
-	case strings.ContainsAny(name, "/ \t\n"):
-		return fmt.Errorf("%q cannot be the name of an interface", name)
-	}
-	return nil
 }
 
 var lengthFunc = function.New(&function.Spec{
@@ -295,8 +290,9 @@ var lengthFunc = function.New(&function.Spec{
 	},
 })
 
-// quantifier makes anytrue (want true) and alltrue (want false): one element
-// that is as wanted settles it.
+// quantifier makes anytrue, which looks for an element that is true, and
+// alltrue, which looks for an element that is false. The function returns the
+// wanted value if it finds an element with this value.
 func quantifier(want bool) function.Function {
 	return function.New(&function.Spec{
 		Params:       []function.Parameter{{Name: "list", Type: cty.List(cty.Bool)}},

@@ -16,7 +16,7 @@ var (
 		Endpoint: "container.create", Method: "POST", Path: "/containers/create", Version: "1.51", Known: true,
 		Container: policy.Container{Name: "web-1", Image: "ghcr.io/acme/web:1", Labels: map[string]string{"tier": "edge"}},
 		Compose:   policy.Compose{Project: "shop", Service: "web", Files: "/srv/shop/compose.yaml", Dir: "/srv/shop"},
-		Client:    policy.Client{UID: 1000, GID: 1000, PID: 4242, User: policy.Known("ann"), Groups: policy.Known([]string{"ops", "docker"}), Command: policy.Known("docker")},
+		Client:    policy.Client{UID: 1000, GID: 1000, PID: 4242, User: policy.Found("ann"), Groups: policy.Found([]string{"ops", "docker"}), Command: policy.Found("docker")},
 		Interface: func(string) ([]netip.Addr, error) { return []netip.Addr{netip.MustParseAddr("172.17.0.1")}, nil },
 	}
 	exampleClaims = map[policy.Kind]policy.Claim{
@@ -49,7 +49,7 @@ func holdsFor(t *testing.T, kind policy.Kind, condition string) (bool, string) {
 func TestExamplesHold(t *testing.T) {
 	check := func(kind policy.Kind, name, example string) {
 		if ok, reason := holdsFor(t, kind, example); !ok || reason != "" || !strings.Contains(example, name) {
-			t.Errorf("%s: %s does not hold, or is no example of it: %s", name, example, reason)
+			t.Errorf("%s: %s does not hold, or does not show it: %s", name, example, reason)
 		}
 	}
 	for _, f := range policy.Schema.Functions {
@@ -109,7 +109,7 @@ func TestFunctions(t *testing.T) {
 		{`coalesce("", null, "x") == "x"`, true},
 		{`lookup(container.labels, "none", "y") == "y"`, true},
 	} {
-		// Once as a constant, and once as a value that only the call tells.
+		// Once as a constant, and once as a value that depends on the call.
 		for _, condition := range []string{test.condition, test.condition + " && port.bindable"} {
 			if got, reason := holds(t, condition); got != test.want || reason != "" {
 				t.Errorf("%s: got %v want %v %s", condition, got, test.want, reason)

@@ -23,7 +23,7 @@ var (
 			Endpoint: "container.create", Method: "POST", Path: "/containers/create", Version: "1.51", Known: true,
 			Container: policy.Container{Name: "web", Image: "web:1", Labels: map[string]string{"level": "strict"}},
 			Compose:   policy.Compose{Project: "edge", Service: "web", Files: "/srv/compose.yaml", Dir: "/srv"},
-			Client:    policy.Client{UID: 1000, GID: 1000, PID: 7, User: policy.Known("ann"), Groups: policy.Known([]string{"ann", "ops"}), Command: policy.Known("docker")},
+			Client:    policy.Client{UID: 1000, GID: 1000, PID: 7, User: policy.Found("ann"), Groups: policy.Found([]string{"ann", "ops"}), Command: policy.Found("docker")},
 			Time:      time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC),
 			Interface: func(name string) ([]netip.Addr, error) {
 				if name == "lo" {
@@ -60,9 +60,8 @@ func decisions(p *policy.Policy) []policy.Decision {
 	return all
 }
 
-// FuzzParse holds that no source makes Parse or Decide panic, that whatever
-// is wrong is told with a text, and that a policy which was formatted decides
-// as before.
+// FuzzParse checks that no source makes Parse or Decide panic, that each mistake
+// has a text, and that a formatted policy decides as before.
 func FuzzParse(f *testing.F) {
 	f.Add(safesock.Policy.Src)
 	paths, err := filepath.Glob("testdata/*.txtar")

@@ -22,7 +22,7 @@ type globRange struct{ lo, hi rune }
 
 var (
 	errGlobSet    = errors.New("a set lacks its ]")
-	errGlobEscape = errors.New(`a \ at the end takes nothing`)
+	errGlobEscape = errors.New(`a \ at the end escapes nothing`)
 	errGlobRange  = errors.New("a set's range runs backwards")
 )
 
@@ -65,7 +65,8 @@ func literalStep(r rune) globStep {
 	return globStep{slash: true, ranges: []globRange{{r, r}}}
 }
 
-// parseGlobSet reads a set from behind its [ and gives the place of its ].
+// parseGlobSet reads a set, from the character after its [. It returns the index
+// of its ].
 func parseGlobSet(rs []rune, i int) (step globStep, end int, err error) {
 	if i < len(rs) && (rs[i] == '^' || rs[i] == '!') {
 		step.negate = true
@@ -135,7 +136,7 @@ func (g glob) match(text string) bool {
 	return at[len(g)]
 }
 
-// skip adds the places that are reached without a character.
+// skip adds the steps that are reached without a character.
 func (g glob) skip(at []bool) {
 	for i, step := range g {
 		if at[i] && step.run {
@@ -144,7 +145,7 @@ func (g glob) skip(at []bool) {
 	}
 }
 
-// matches reports whether a step that is no run takes a character.
+// matches reports whether a step other than a run matches a character.
 func (s globStep) matches(r rune) bool {
 	if s.any {
 		return r != '/'

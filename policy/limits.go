@@ -7,19 +7,19 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// Bounds of a policy file. HCL's parser recurses, and a file that is no policy
-// at all must not cost more stack or time than there is.
+// Limits of a policy file. HCL's parser is recursive: without limits, a file
+// could exhaust the stack.
 const (
 	maxSource    = 1 << 19 // bytes
-	maxNesting   = 100     // brackets, blocks and templates in each other
+	maxNesting   = 100     // brackets, blocks and templates inside each other
 	maxOperators = 1000    // in one attribute
 )
 
-// withinBounds gives a diagnostic of a file that is too long or too
-// complicated to parse, nil if it is not.
-func withinBounds(f *source) *hcl.Diagnostic {
+// checkLimits returns a diagnostic if a file is too long or too deeply nested to
+// be parsed, nil otherwise.
+func checkLimits(f *source) *hcl.Diagnostic {
 	if len(f.Src) > maxSource {
-		return tooMuch(hcl.Range{Filename: f.id, Start: start, End: start}, "File too long", "A policy file has at most %d bytes.", maxSource)
+		return tooMuch(f.beginning(), "File too long", "A policy file has at most %d bytes.", maxSource)
 	}
 	tokens, _ := hclsyntax.LexConfig(f.Src, f.id, start)
 	nesting, operators := 0, 0
@@ -40,7 +40,7 @@ func withinBounds(f *source) *hcl.Diagnostic {
 		}
 		switch {
 		case nesting > maxNesting:
-			return tooMuch(token.Range, "Nested too deep", "At most %d brackets may be open in each other.", maxNesting)
+			return tooMuch(token.Range, "Nested too deep", "At most %d brackets may be open at once.", maxNesting)
 		case operators > maxOperators:
 			return tooMuch(token.Range, "Expression too long", "An expression has at most %d operators. Write a list and contains(list, value), or more rules.", maxOperators)
 		}

@@ -1,69 +1,35 @@
 package policy
 
 import (
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 )
 
-// isLive reports whether an expression's value depends on the call or on the
-// host.
-func (l *loader) isLive(expr hclsyntax.Expression) bool {
-	for _, t := range expr.Variables() {
-		if t.RootName() != "local" || l.isLiveLocal(t) {
-			return true
+// readLocals reads the locals of all files. A later file's local replaces an
+// earlier file's local, and any file's local replaces the built-in policy's.
+func (l *loader) readLocals(bodies []*hclsyntax.Body) {
+	for _, builtin := range []bool{true, false} {
+		for i, f := range l.files {
+			if bodies[i] != nil && f.Builtin == builtin {
+				l.readLocalsOf(f, bodies[i])
+			}
 		}
 	}
-	return calls(expr, interfaceFunction)
-}
-
-// isLiveLocal reports whether a traversal leads to a local whose value depends
-// on the call or on the host.
-func (l *loader) isLiveLocal(t hcl.Traversal) bool {
-	if t.RootName() != "local" || len(t) < 2 {
-		return false
-	}
-	name, ok := stepName(t[1])
-	return ok && l.locals[name] != nil && l.locals[name].known == cty.NilVal
-}
-
-// calls reports whether an expression calls a function.
-func calls(expr hclsyntax.Expression, name string) (found bool) {
-	hclsyntax.VisitAll(expr, func(node hclsyntax.Node) hcl.Diagnostics {
-		call, ok := node.(*hclsyntax.FunctionCallExpr)
-		found = found || ok && call.Name == name
-		return nil
-	})
-	return found
-}
-
-// settle returns an expression of a rule with its value, or with what it takes
-// to evaluate it on a call. A kind of "" is a local's.
-func (l *loader) settle(expr hclsyntax.Expression, kind Kind, v cty.Value) *value {
-	if !l.isLive(expr) && v.IsWhollyKnown() {
-		return &value{expr: expr, known: v}
-	}
-	live := &value{expr: expr, asksHost: calls(expr, interfaceFunction)}
-	for _, object := range Schema.objects(kind) {
-		if seen := object.seenBy(expr); len(seen.Attributes) > 0 {
-			live.objects = append(live.objects, seen)
+	for _, f := range l.files {
+		if f.Local != "" {
+			l.setLocal(f)
 		}
 	}
-	for _, t := range expr.Variables() {
-		if t.RootName() != "local" || len(t) < 2 {
-			continue
-		}
-		if name, ok := stepName(t[1]); ok && !slices.Contains(live.locals, name) {
-			live.locals = append(live.locals, name)
-		}
-	}
-	return live
+	l.checkLocals()
 }
 
-// readLocals notes the names of a file's locals.
-func (l *loader) readLocals(body *hclsyntax.Body) {
+// readLocalsOf reads the locals of one file.
+func (l *loader) readLocalsOf(f *source, body *hclsyntax.Body) {
 	for _, block := range body.Blocks {
 		if block.Type != "locals" {
 			continue
@@ -74,17 +40,66 @@ func (l *loader) readLocals(body *hclsyntax.Body) {
 		for _, nested := range block.Body.Blocks {
 			l.fault(nested.TypeRange, "Unsupported block", "A local is an attribute: write %s = …", nested.Type)
 		}
-		for _, attr := range sorted(block.Body.Attributes) {
-			l.once("local "+attr.Name, attr.NameRange, "Duplicate local")
-			if l.locals[attr.Name] == nil {
-				l.locals[attr.Name] = &local{value: value{expr: attr.Expr}, checked: cty.DynamicVal}
-			}
+		for _, attr := range inOrder(block.Body.Attributes) {
+			l.once("local "+attr.Name+" in "+f.id, attr.NameRange, "Duplicate local")
+			l.defineLocal(attr.Name, attr.Expr)
 		}
 	}
 }
 
-// resolveLocals checks every local after those that it refers to.
-func (l *loader) resolveLocals() {
+// defineLocal defines a local whose expression is not checked yet.
+func (l *loader) defineLocal(name string, expr hclsyntax.Expression) {
+	l.locals[name] = &local{expression: expression{expr: expr}, checked: cty.DynamicVal}
+}
+
+// setLocal gives a local that the files define another value.
+func (l *loader) setLocal(f *source) {
+	whole := hcl.Range{Filename: f.id, Start: start, End: hcl.Pos{Line: 1, Column: 1 + len(f.Src), Byte: len(f.Src)}}
+	replaced := l.locals[f.Local]
+	switch {
+	case replaced == nil && l.incomplete:
+		return
+	case replaced == nil:
+		l.fault(whole, "Unknown local", "No policy file has a local named %q.%s", f.Local, didYouMean(f.Local, slices.Sorted(maps.Keys(l.locals))))
+		return
+	}
+	if diag := checkLimits(f); diag != nil {
+		l.diags = append(l.diags, diag)
+		return
+	}
+	expr, diags := hclsyntax.ParseExpression(f.Src, f.id, start)
+	switch {
+	case strings.HasPrefix(string(f.Src), `"`) || strings.HasPrefix(string(f.Src), "[") || strings.HasPrefix(string(f.Src), "{"):
+		l.diags = append(l.diags, diags...)
+		if diags.HasErrors() {
+			return
+		}
+	case diags.HasErrors() || !isBoolOrNumber(expr) || isQuoted(replaced.expr):
+		expr = &hclsyntax.LiteralValueExpr{Val: cty.StringVal(string(f.Src)), SrcRange: whole}
+	}
+	l.defineLocal(f.Local, expr)
+}
+
+// isBoolOrNumber reports whether an expression is just true, false or a number.
+func isBoolOrNumber(expr hclsyntax.Expression) bool {
+	literal, ok := expr.(*hclsyntax.LiteralValueExpr)
+	return ok && (literal.Val.Type() == cty.Bool || literal.Val.Type() == cty.Number)
+}
+
+// isQuoted reports whether an expression is a string in quotes, or a string
+// that setLocal put in the place of one.
+func isQuoted(expr hclsyntax.Expression) bool {
+	switch expr := expr.(type) {
+	case *hclsyntax.TemplateExpr, *hclsyntax.TemplateWrapExpr:
+		return true
+	case *hclsyntax.LiteralValueExpr:
+		return expr.Val.Type() == cty.String
+	}
+	return false
+}
+
+// checkLocals checks each local after the locals that it refers to.
+func (l *loader) checkLocals() {
 	const visiting, done = 1, 2
 	state := map[string]int{}
 	var visit func(name string)
@@ -93,14 +108,11 @@ func (l *loader) resolveLocals() {
 		state[name] = visiting
 		cyclic := false
 		for _, t := range local.expr.Variables() {
-			if t.RootName() != "local" || len(t) < 2 {
-				continue
-			}
-			other, _ := stepName(t[1])
+			other := localName(t)
 			switch {
 			case l.locals[other] == nil || state[other] == done:
 			case state[other] == visiting:
-				l.fault(t.SourceRange(), "Local refers to itself", "local.%s needs local.%s to be known first.", name, other)
+				l.fault(t.SourceRange(), "Local refers to itself", "local.%[1]s refers to local.%[2]s, whose value depends on local.%[1]s.", name, other)
 				cyclic = true
 			default:
 				visit(other)
@@ -111,21 +123,12 @@ func (l *loader) resolveLocals() {
 			return
 		}
 		if v, ok := l.check(local.expr, ""); ok {
-			local.value, local.checked = *l.settle(local.expr, "", v), v
+			local.expression, local.checked = *l.locals.newExpression(local.expr, "", v), v
 		}
 	}
-	for _, name := range sortedKeys(l.locals) {
+	for _, name := range slices.Sorted(maps.Keys(l.locals)) {
 		if state[name] == 0 {
 			visit(name)
 		}
 	}
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }

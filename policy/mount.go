@@ -1,11 +1,20 @@
 package policy
 
+import (
+	"fmt"
+	"path"
+	"strings"
+)
+
+// KindMount is the kind of Mount.
+const KindMount Kind = "mount"
+
 // Mount is a path of the host that a container sees.
 type Mount struct {
-	Source   string `json:"source"` // absolute path on the host, symbolic links resolved where they could be
+	Source   string `json:"source"` // absolute path on the host, with symbolic links resolved where possible
 	Target   string `json:"target"` // path in the container; "" in a call that makes a volume
 	ReadOnly bool   `json:"read_only"`
-	Engine   bool   `json:"engine"` // Source is, or is a folder that holds, the socket of a container engine
+	Engine   bool   `json:"engine"` // Source is the socket of a container engine, or a folder that holds one
 	Socket   bool   `json:"socket"` // Source is the socket of the Engine that safesock guards: replace can be used
 }
 
@@ -22,10 +31,67 @@ func (m Mount) Effect() string {
 
 func (m Mount) Infinitive() string { return "be mounted" + m.On() }
 
-// On is where in the container the path is mounted, as in " on /data".
+func (m Mount) Title() string { return "mount " + m.Source }
+
+func (m Mount) Asked() string {
+	if m.ReadOnly {
+		return strings.TrimSpace(m.Target + " (ro)")
+	}
+	return strings.TrimSpace(m.Target + " (rw)")
+}
+
+func (m Mount) Written() string { return m.Target }
+
+// On says where in the container the path is mounted, as in " on /data".
 func (m Mount) On() string {
 	if m.Target == "" {
 		return ""
 	}
 	return " on " + m.Target
+}
+
+func (m Mount) facts() any {
+	normalize(&m.Source, &m.Target)
+	return &m
+}
+
+var mountKind = KindSpec{KindMount, "A path of the host in a container.", []Action{Allow, Warn, Replace, Deny}, []Attribute{
+	{Name: "source", Doc: "absolute path on the host, symbolic links resolved", synonyms: []string{"src", "path", "host"},
+		spelling: spellSource, suspect: suspectSource,
+		advice:  "A home folder is not looked up: write its absolute path.",
+		Example: `mount.source == "/run/docker.sock"`,
+		get:     fact(func(m *Mount) string { return m.Source })},
+	{Name: "target", Doc: "path in the container", synonyms: []string{"dst", "destination"},
+		Example: `mount.target == "/var/run/docker.sock"`,
+		get:     fact(func(m *Mount) string { return m.Target })},
+	{Name: "read_only", Doc: "whether the container cannot write to it", synonyms: []string{"readonly", "ro"},
+		Example: `!mount.read_only`,
+		get:     fact(func(m *Mount) bool { return m.ReadOnly })},
+	{Name: "engine", Doc: "whether source is, or is a folder that holds, the socket of an Engine or of containerd",
+		Example: `mount.engine`,
+		get:     fact(func(m *Mount) bool { return m.Engine })},
+	{Name: "socket", Doc: "whether source is the socket of the very Engine that safesock guards, which replace can put its own in place of",
+		Example: `mount.socket`,
+		get:     fact(func(m *Mount) bool { return m.Socket })},
+}}
+
+// spellSource returns a path as mount.source spells it, "" for a path in a home
+// folder that has to be looked up.
+func spellSource(text string) string {
+	switch {
+	case strings.HasPrefix(text, "~"):
+		return ""
+	case path.IsAbs(text):
+		return path.Clean(text)
+	}
+	return text
+}
+
+// suspectSource says why mount.source is hardly ever a path that leads through
+// a symbolic link on most hosts.
+func suspectSource(text string) string {
+	if !strings.HasPrefix(text, "/var/run/") {
+		return ""
+	}
+	return fmt.Sprintf("/var/run is a symbolic link on most hosts, and symbolic links are resolved. Write %q, or mount.socket for the Engine's socket.", strings.TrimPrefix(text, "/var"))
 }

@@ -1,6 +1,6 @@
 package policy
 
-// SomeNames are enough for the tests of this package.
+// SomeNames are the words of an API in the tests of this package.
 var SomeNames = Names{
 	Endpoints:  []string{"container.create", "container.start", "image.build"},
 	Modes:      []string{"host", "macvlan", "ipvlan", "routed"},

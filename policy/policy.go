@@ -6,83 +6,35 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
-	"github.com/zclconf/go-cty/cty"
 )
-
-// File is one policy file.
-type File struct {
-	Name string // for messages, as in "policy.hcl"
-	Src  []byte
-
-	// MayBeEmpty is true of what is no file of its own, such as /dev/null. Any
-	// other one that has no rule and no setting was cut short, or has lost its
-	// rules, and is a mistake.
-	MayBeEmpty bool
-
-	// Builtin marks the policy that comes with safesock: it is left out if
-	// another file sets inherit = false.
-	Builtin bool
-}
 
 // Policy is a list of rules, ready to decide. It never changes, and may be
 // used by many goroutines at once.
 type Policy struct {
 	observe  bool
-	known    bool // an expression looks at call.known
 	rules    map[Kind][]*rule
-	locals   map[string]*local
+	locals   locals
 	files    []*source
 	warnings hcl.Diagnostics
+
+	looksAtKnown bool
 }
 
 // rule is a block of a policy file.
 type rule struct {
 	Rule
-	when    *value            // nil if the rule always holds
+	when    *expression       // nil if the rule always holds
 	test    func(*scope) bool // when, compiled; nil if HCL has to evaluate it
 	action  Action
-	common  bool         // when looks at no claim
-	to      *value       // for Bind
-	addrs   []netip.Addr // to, if it is known
-	message *value       // nil if it has none
+	to      *expression  // for Bind
+	addrs   []netip.Addr // to, if it is constant
+	message *expression  // nil if there is none
 	expires *time.Time   // nil for a rule that does not expire
 
-	src    *source
-	broken bool // its condition has a mistake
-	block  *hclsyntax.Block
-}
+	sameForCall bool // when looks at no claim: it holds for all claims of a call or for none
 
-// value is an expression that is known since the policy was loaded, or has
-// to be evaluated for each claim.
-type value struct {
-	expr  hclsyntax.Expression
-	known cty.Value // cty.NilVal if it has to be evaluated
-
-	objects  []Object // the objects that it refers to, each with the attributes that it refers to
-	locals   []string // the locals that it refers to
-	asksHost bool     // it calls interface
-}
-
-// local is one name of a locals block.
-type local struct {
-	value
-	checked cty.Value // what is known of it before a call
-}
-
-// Parse reads policies. Rules of an earlier file are tried before those of a
-// later one; callers put the built-in policy last. All files share their
-// locals. The error is a *Diagnostics with every mistake that was found. Parse
-// panics if a list of names is empty.
-func Parse(names Names, files ...File) (*Policy, error) {
-	if len(names.Endpoints) == 0 || len(names.Modes) == 0 || len(names.Privileges) == 0 {
-		panic("policy: Parse without names")
-	}
-	l := newLoader(names, files)
-	p := l.load()
-	if l.diags.HasErrors() {
-		return nil, report(l.files, l.diags)
-	}
-	return p, nil
+	src   *source
+	block *hclsyntax.Block
 }
 
 // Observe reports whether the policy only reports.
@@ -90,7 +42,7 @@ func (p *Policy) Observe() bool { return p.observe }
 
 // LooksAtKnown reports whether a decision can depend on Call.Known, which for
 // some calls is known only if the Engine is asked.
-func (p *Policy) LooksAtKnown() bool { return p.known }
+func (p *Policy) LooksAtKnown() bool { return p.looksAtKnown }
 
 // Filters reports whether an api rule may do anything but allow. If not, calls
 // that are not intercepted need not be decided.
@@ -103,7 +55,7 @@ func (p *Policy) Filters() bool {
 	return first.action != Allow || first.when != nil || first.expires != nil
 }
 
-// Rules gives every rule in the order in which they are tried, kind by kind.
+// Rules returns every rule in the order in which they are tried, kind by kind.
 func (p *Policy) Rules() []Rule {
 	var rules []Rule
 	for _, kind := range Schema.Kinds {
@@ -114,8 +66,8 @@ func (p *Policy) Rules() []Rule {
 	return rules
 }
 
-// Warnings tells what is odd about the policy and no mistake: rules that
-// have expired at a time, or that hardly do what their author meant.
+// Warnings returns what is no mistake but hardly meant: rules that have expired
+// at a time, rules that decide nothing, conditions that may fail.
 func (p *Policy) Warnings(at time.Time) *Diagnostics {
 	diags := p.warnings
 	for _, kind := range Schema.Kinds {
@@ -137,4 +89,23 @@ func (p *Policy) Warnings(at time.Time) *Diagnostics {
 // expired reports whether a rule is to be skipped at a time.
 func (r *rule) expired(at time.Time) bool {
 	return r.expires != nil && !at.Before(*r.expires)
+}
+
+// refersTo reports whether a rule or a local looks at an attribute.
+func (p *Policy) refersTo(object, attribute string) bool {
+	for _, local := range p.locals {
+		if mentions(local.expr, object, attribute) {
+			return true
+		}
+	}
+	for _, rules := range p.rules {
+		for _, r := range rules {
+			for _, attr := range r.block.Body.Attributes {
+				if mentions(attr.Expr, object, attribute) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }

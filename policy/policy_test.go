@@ -55,11 +55,20 @@ port "databases" {
 	}
 }
 
-func TestClaimsOfUnknownTypesAreDenied(t *testing.T) {
+func TestNoClaimIsDenied(t *testing.T) {
 	p := parse(t, "port \"all\" {\n action = \"allow\"\n}\n")
-	for _, claim := range []policy.Claim{nil, &policy.Port{Container: 80, Bindable: true}} {
-		if got := p.Decide(&policy.Call{}, claim); got.Action != policy.Deny || got.Rule != (policy.Rule{}) || got.Reason == "" {
-			t.Errorf("%T: got %+v", claim, got)
+	got := p.Decide(&policy.Call{}, nil)
+	if want := (policy.Decision{Reason: "there is no claim to decide"}); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v want %+v", got, want)
+	}
+}
+
+func TestAPointerToAClaimIsDecidedAsTheClaim(t *testing.T) {
+	p := parse(t, "port \"all\" {\n when = port.container == 80 && port.scope == \"any\"\n action = \"deny\"\n}\n")
+	for _, claim := range []policy.Port{{Container: 80, IP: "::", Bindable: true}, {Container: 81, IP: "::", Bindable: true}} {
+		got, want := p.Decide(&policy.Call{}, &claim), p.Decide(&policy.Call{}, claim)
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v: got %+v want %+v", claim, got, want)
 		}
 	}
 }
@@ -68,7 +77,7 @@ func TestMistakesAreValuesToo(t *testing.T) {
 	_, err := policy.Parse(policy.SomeNames, policy.File{Name: "p.hcl", Src: []byte("port \"x\" {\n  action = \"dney\"\n}\n")})
 	var got *policy.Diagnostics
 	if !errors.As(err, &got) {
-		t.Fatalf("%T is no *Diagnostics", err)
+		t.Fatalf("%T instead of *Diagnostics", err)
 	}
 	want := &policy.Diagnostics{List: []policy.Diagnostic{{
 		Summary: "Unsupported action",

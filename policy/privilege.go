@@ -2,9 +2,12 @@ package policy
 
 import "strings"
 
+// KindPrivilege is the kind of Privilege.
+const KindPrivilege Kind = "privilege"
+
 // Privilege is a right that reaches past the container.
 type Privilege struct {
-	Name  string `json:"name"`  // "privileged", "cap", "device", "pid", "ipc", "userns", "security_opt", "plugin", …
+	Name  string `json:"name"`  // which right; callers of Parse name those that there are
 	Value string `json:"value"` // what is asked for: the capability, the device's path, …
 }
 
@@ -15,3 +18,32 @@ func (p Privilege) Subject() string { return strings.TrimSpace(p.Name + " " + p.
 func (Privilege) Effect() string { return "is granted, and reaches past the container" }
 
 func (Privilege) Infinitive() string { return "be granted" }
+
+func (p Privilege) Title() string { return "privilege " + p.Name }
+
+func (p Privilege) Asked() string { return p.Value }
+
+func (p Privilege) Written() string { return p.Value }
+
+func (p Privilege) facts() any {
+	normalize(&p.Name, &p.Value)
+	return &p
+}
+
+var privilegeKind = KindSpec{KindPrivilege, "A right that reaches past the container.", []Action{Allow, Warn, Deny}, []Attribute{
+	{Name: "name", Doc: "which right", synonyms: []string{"kind", "type"},
+		names:   func(n Names) []string { return n.Privileges },
+		Example: `privilege.name == "cap"`,
+		get:     fact(func(p *Privilege) string { return p.Name })},
+	{Name: "value", Doc: "what is asked for: the capability, the device's path, …",
+		spelling: spellRight, Example: `privilege.value == "NET_ADMIN"`,
+		get: fact(func(p *Privilege) string { return p.Value })},
+}}
+
+// spellRight returns a capability without CAP_, and anything else as it is.
+func spellRight(text string) string {
+	if name, ok := strings.CutPrefix(strings.ToUpper(text), "CAP_"); ok && name != "" {
+		return name
+	}
+	return text
+}

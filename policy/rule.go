@@ -11,31 +11,24 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// readBlock reads a rule. It gives nil for a block that is none.
+// readBlock reads a rule. It returns nil if the block is not a rule.
 func (l *loader) readBlock(f *source, block *hclsyntax.Block) *rule {
 	if block.Type == "locals" {
 		return nil
 	}
 	spec, ok := Schema.Kind(Kind(block.Type))
 	if !ok {
-		names := []string{"locals"}
-		for _, k := range Schema.Kinds {
-			names = append(names, string(k.Kind))
-		}
-		l.fault(block.TypeRange, "Unsupported block", "There is no kind of rule named %q.%s The kinds are port, network, mount, privilege and api.", block.Type, didYouMean(block.Type, names))
+		kinds := Schema.kindNames()
+		l.fault(block.TypeRange, "Unsupported block", "There is no kind of rule named %q.%s The kinds are %s.", block.Type, didYouMean(block.Type, append(kinds, "locals")), list(kinds))
 		return nil
 	}
 	r := &rule{block: block, src: f}
 	r.Rule = Rule{Kind: spec.Kind, File: f.Name, Line: block.TypeRange.Start.Line}
 	l.readName(f, r)
 	for _, nested := range block.Body.Blocks {
-		if attr, ok := settingNamed(nested.Type); ok {
-			l.fault(nested.TypeRange, "Unsupported block", "%s is an attribute: write %s = …", attr.Name, attr.Name)
-		} else {
-			l.fault(nested.TypeRange, "Unsupported block", "A rule holds no blocks.%s", didYouMean(nested.Type, settingNames(Schema.Rule)))
-		}
+		l.fault(nested.TypeRange, "Unsupported block", "A rule has no blocks. It has %s: write each as in action = \"deny\".", list(settingNames(Schema.Rule)))
 	}
-	for _, attr := range sorted(block.Body.Attributes) {
+	for _, attr := range inOrder(block.Body.Attributes) {
 		switch attr.Name {
 		case "when":
 			l.readWhen(r, attr)
@@ -48,40 +41,45 @@ func (l *loader) readBlock(f *source, block *hclsyntax.Block) *rule {
 		case "expires":
 			l.readExpires(r, attr)
 		default:
-			l.fault(attr.NameRange, "Unsupported attribute", "A rule has no attribute %q.%s", attr.Name, l.meantInRule(spec, attr.Name))
+			l.fault(attr.NameRange, "Unsupported attribute", "A rule has no attribute %q.%s", attr.Name, meantInRule(spec, attr.Name))
 		}
 	}
-	l.checkAction(r)
+	l.checkAction(r, spec)
 	return r
 }
 
-// readName takes the name of a rule, which is its block's one label.
+// meantInRule suggests what to write instead of an unknown attribute of a rule:
+// an attribute of rules, or a condition with an attribute of the claim.
+func meantInRule(spec KindSpec, name string) string {
+	if guess := didYouMean(name, settingNames(Schema.Rule)); guess != "" {
+		return guess
+	}
+	for _, a := range spec.Attributes {
+		if a.Name == name || slices.Contains(a.synonyms, name) {
+			return fmt.Sprintf(" To compare it, write when = %s.%s == …", spec.Kind, a.Name)
+		}
+	}
+	return fmt.Sprintf(" It has %s.", list(settingNames(Schema.Rule)))
+}
+
+// readName reads the name of a rule, which is the only label of its block.
 func (l *loader) readName(f *source, r *rule) {
-	labels, ranges := r.block.Labels, r.block.LabelRanges
-	switch {
-	case len(labels) == 0:
-		l.fault(r.block.TypeRange, "Rule without a name", "Say what the rule is for; logs and messages show it: %s \"why\" { … }", r.Kind)
-		return
-	case len(labels) > 1:
-		l.fault(ranges[1], "Rule with two names", "A rule has one name: put %q and what follows it into the same quotes, or remove it.", labels[1])
-		return
-	case strings.TrimSpace(labels[0]) == "":
-		l.fault(ranges[0], "Rule without a name", "Say what the rule is for; logs and messages show it.")
+	if len(r.block.Labels) != 1 || strings.TrimSpace(r.block.Labels[0]) == "" {
+		l.fault(r.block.DefRange(), "Unsuitable name", "A rule has one name, in quotes, for logs and messages. Say what the rule is for: %s \"why\" { … }", r.Kind)
 		return
 	}
-	r.Name = labels[0]
-	who := "user's"
+	r.Name = r.block.Labels[0]
+	owner := "user's"
 	if f.Builtin {
-		who = "built-in" // a user may give a rule the name of the built-in one that it is put before
+		owner = "built-in" // a user's rule may have the name of a built-in rule
 	}
-	l.once(fmt.Sprintf("%s rule %s %q", who, r.Kind, r.Name), ranges[0], "Duplicate rule")
+	l.once(fmt.Sprintf("%s rule %s %q", owner, r.Kind, r.Name), r.block.LabelRanges[0], "Duplicate rule")
 }
 
 func (l *loader) readWhen(r *rule, attr *hclsyntax.Attribute) {
 	v, ok := l.check(attr.Expr, r.Kind)
-	r.when = l.settle(attr.Expr, r.Kind, v)
+	r.when = l.locals.newExpression(attr.Expr, r.Kind, v)
 	if !ok {
-		r.broken = true
 		return
 	}
 	switch {
@@ -91,11 +89,11 @@ func (l *loader) readWhen(r *rule, attr *hclsyntax.Attribute) {
 	case v.IsKnown() && v.True():
 		r.when = nil
 	case v.IsKnown():
-		l.warn(attr.Expr.Range(), "Rule never holds", "The condition is false whatever the call is. Remove the rule, or let it expire.")
+		l.warn(attr.Expr.Range(), "Rule never holds", "The condition is false for every call. Remove the rule, or let it expire.")
 	}
 	if r.when != nil {
-		r.test = l.compile(r.when.expr, r.Kind)
-		r.common = !slices.ContainsFunc(r.when.objects, func(o Object) bool { return o.Name == string(r.Kind) })
+		r.test = l.locals.compile(r.when.expr, r.Kind)
+		r.sameForCall = !slices.ContainsFunc(r.when.objects, func(o Object) bool { return o.Name == string(r.Kind) })
 	}
 }
 
@@ -109,76 +107,67 @@ func (l *loader) readAction(r *rule, spec KindSpec, attr *hclsyntax.Attribute) {
 		l.fault(attr.Expr.Range(), "Action without quotes", "Write action = %q. %s", word, choice)
 		return
 	}
-	name, ok := l.constantText(attr)
+	name, ok := l.constantString(attr)
 	if !ok {
 		return
 	}
-	action, err := actionNamed(name)
+	action, ok := parseAction(name)
 	switch {
-	case err != nil:
-		l.fault(attr.Expr.Range(), "Unsupported action", "There is no action %q.%s %s", name, meant(name, names, actionSynonyms), choice)
+	case !ok:
+		guess := didYouMean(name, names)
+		if other := actionSynonyms[strings.ToLower(name)]; slices.Contains(names, other) {
+			guess = fmt.Sprintf(" Did you mean %q?", other)
+		}
+		l.fault(attr.Expr.Range(), "Unsupported action", "There is no action %q.%s %s", name, guess, choice)
 	case !slices.Contains(spec.Actions, action):
 		l.fault(attr.Expr.Range(), "Unsupported action", "A %s rule cannot %s. %s", spec.Kind, name, choice)
 	}
 	r.action = action
 }
 
-// actionSynonyms are what other tools call the actions.
+// actionSynonyms are the names that other tools give to the actions.
 var actionSynonyms = map[string]string{
 	"accept": "allow", "permit": "allow", "pass": "allow", "log": "warn", "audit": "warn",
 	"block": "deny", "reject": "deny", "refuse": "deny", "drop": "deny", "forbid": "deny",
 	"rewrite": "bind", "listen": "bind", "publish": "bind", "loopback": "bind", "substitute": "replace",
 }
 
-// checkAction holds a rule's attributes against each other.
-func (l *loader) checkAction(r *rule) {
-	attrs := r.block.Body.Attributes
-	action, to := attrs["action"], attrs["to"]
+// checkAction checks that a rule has an action, and addresses if and only if it
+// binds.
+func (l *loader) checkAction(r *rule, spec KindSpec) {
+	action, to := r.block.Body.Attributes["action"], r.block.Body.Attributes["to"]
 	switch {
 	case action == nil:
 		l.fault(r.block.DefRange(), "Rule without an action", `Say what to do, as in action = "deny".`)
-	case r.action == Bind && to == nil && r.Kind == KindPort:
+	case r.action == Bind && to == nil && slices.Contains(spec.Actions, Bind):
 		l.fault(action.Range(), "Bind without an address", `Say where to bind the port, as in to = ["127.0.0.1"].`)
-	case r.action != Bind && to != nil && r.Kind == KindPort:
-		l.fault(to.NameRange, "Address without bind", `Only action = "bind" takes to.`)
-	case to != nil && r.Kind != KindPort:
-		l.fault(to.NameRange, "Address without a port", "Only port rules bind; a %s rule has no to.", r.Kind)
+	case r.action != Bind && to != nil:
+		l.fault(to.NameRange, "Address without bind", `Only rules with action = "bind" have to.`)
 	}
 }
 
-func (l *loader) readMessage(r *rule, attr *hclsyntax.Attribute) *value {
+func (l *loader) readMessage(r *rule, attr *hclsyntax.Attribute) *expression {
 	v, ok := l.check(attr.Expr, r.Kind)
 	if !ok {
 		return nil
 	}
 	if v.IsNull() || v.Type() != cty.String && v.Type() != cty.DynamicPseudoType {
-		l.fault(attr.Expr.Range(), "Unsuitable value", "message is a text; this is %s.", describe(v))
+		l.fault(attr.Expr.Range(), "Unsuitable value", "message is a string; this is %s.", describe(v))
 		return nil
 	}
-	return l.settle(attr.Expr, r.Kind, v)
+	return l.locals.newExpression(attr.Expr, r.Kind, v)
 }
 
 func (l *loader) readExpires(r *rule, attr *hclsyntax.Attribute) {
-	if _, isSum := attr.Expr.(*hclsyntax.BinaryOpExpr); isSum {
-		l.fault(attr.Expr.Range(), "Unsuitable time", `Write the time in quotes, as in "2027-01-01T00:00:00Z" (RFC 3339).`)
-		return
-	}
-	text, ok := l.constantText(attr)
+	text, ok := l.constantString(attr)
 	if !ok {
 		return
 	}
-	at, err := time.Parse(time.RFC3339, text)
-	switch {
-	case err == nil:
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
 		r.expires = &at
-	case isDate(text):
+	} else if _, err := time.Parse(time.DateOnly, text); err == nil {
 		l.fault(attr.Expr.Range(), "Unsuitable time", "A day alone has no time zone: write expires = %q.", text+"T00:00:00Z")
-	default:
+	} else {
 		l.fault(attr.Expr.Range(), "Unsuitable time", `Write the time as in "2027-01-01T00:00:00Z" (RFC 3339).`)
 	}
-}
-
-func isDate(text string) bool {
-	_, err := time.Parse(time.DateOnly, text)
-	return err == nil
 }

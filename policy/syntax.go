@@ -1,45 +1,40 @@
 package policy
 
 import (
-	"bytes"
-	"strings"
-
 	"github.com/hashicorp/hcl/v2"
 )
 
-// operators are what other languages write between two conditions.
+// operators are those of other languages, with what HCL has instead.
 var operators = map[string]string{
 	"=":   "To compare, write ==.",
+	"is":  "To compare, write ==.",
 	"and": "For and, write &&.",
 	"or":  "For or, write ||.",
-	"in":  "To look for one among many, write contains(list, value).",
-	"is":  "To compare, write ==.",
+	"in":  "To look for a value in a list, write contains(list, value).",
 }
 
-// clearer adds to what HCL says about syntax what the author may have meant.
+// clearer returns a diagnostic about syntax. Its detail says what to write
+// instead of an operator of another language.
 func clearer(diag *hcl.Diagnostic, src []byte) *hcl.Diagnostic {
 	at := subject(diag)
-	if !at.CanSliceBytes(src) {
+	if diag.Summary != "Missing newline after argument" || !at.CanSliceBytes(src) {
 		return diag
 	}
-	advice := ""
-	switch text := string(at.SliceBytes(src)); diag.Summary {
-	case "Missing newline after argument":
-		advice = operators[text]
-		if bytes.HasSuffix(bytes.TrimRight(src[:at.Start.Byte], " "), []byte(" not")) {
-			advice = "For not, write !."
-		}
-	case "Invalid single-argument block definition":
-		advice = "Write each attribute on a line of its own, and the closing brace, too."
-	case "Argument or block definition required":
-		if strings.HasPrefix(string(src[at.End.Byte:]), ":") {
-			advice = "Write " + text + " = …"
-		}
-	}
-	if advice == "" {
+	advice, ok := operators[string(at.SliceBytes(src))]
+	if !ok {
 		return diag
 	}
 	clear := *diag
 	clear.Detail = advice
 	return &clear
+}
+
+// Diagnose converts what HCL finds wrong with a file. The file need not be a
+// policy: it may hold test cases. The parsed file may be nil.
+func Diagnose(f File, parsed *hcl.File, diags hcl.Diagnostics) *Diagnostics {
+	clear := make(hcl.Diagnostics, len(diags))
+	for i, diag := range diags {
+		clear[i] = clearer(diag, f.Src)
+	}
+	return report([]*source{{File: f, id: f.Name, hcl: parsed}}, clear)
 }

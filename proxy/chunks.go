@@ -1,15 +1,15 @@
 package proxy
 
-// chunks follows chunked framing (RFC 9112, 7.1) through the bytes of a body.
-// Lines have to end in CRLF. The zero value stands before the first chunk.
+// chunks reads the framing of a chunked body (RFC 9112, 7.1) while the body
+// comes. Lines have to end in CRLF. The zero value stands before the first chunk.
 type chunks struct {
-	extensions bool // whether chunk extensions are let through, as an answer may have them
+	extensions bool // chunk extensions are allowed: an answer may have them
 
 	state  chunkState
-	left   int64 // data of this chunk that is still to come
-	digits int   // of the size that is being read
-	line   int   // bytes of the trailer's current line
-	total  int   // bytes of the trailer and of extensions
+	left   int64 // bytes of this chunk's data that are still to come
+	digits int   // how many the current chunk's size has so far
+	line   int   // length of the trailer's current line so far
+	total  int   // length of the trailer and of all extensions so far
 }
 
 type chunkState uint8
@@ -26,12 +26,12 @@ const (
 	chunksDone
 )
 
-// maxTrailer bounds a trailer section, and all of a body's extensions.
+// maxTrailer bounds the trailer and all extensions of a body together, in bytes.
 const maxTrailer = 64 << 10
 
-// feed reads on in b and gives the number of bytes that belong to the body,
-// all of b unless the body ends in it. Each piece of data goes to data, which
-// may be nil.
+// feed reads the next bytes. It returns how many of them belong to the body: all
+// of b, unless the body ends in it. data is called with each piece of the body's
+// data, and may be nil.
 func (c *chunks) feed(b []byte, data func([]byte)) (n int, err error) {
 	for n < len(b) && c.state != chunksDone {
 		if c.state == inData {
@@ -54,7 +54,7 @@ func (c *chunks) feed(b []byte, data func([]byte)) (n int, err error) {
 	return n, nil
 }
 
-// skip passes over data that was moved elsewhere.
+// skip counts n bytes of data as read.
 func (c *chunks) skip(n int64) {
 	if c.left -= n; c.left == 0 {
 		c.state = afterData

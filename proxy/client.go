@@ -9,8 +9,8 @@ import (
 	"github.com/safesock/safesock/policy"
 )
 
-// clientOf returns a peer as the rules see it that decide one call. Each name
-// is looked up at most once for the call, however many claims it makes.
+// clientOf returns a peer as the rules see it while they decide one call. Each
+// name is looked up when a rule first asks for it, and once for the call.
 func clientOf(p *host.Peer) policy.Client {
 	return policy.Client{
 		UID: p.UID, GID: p.GID, PID: p.PID,
@@ -20,6 +20,8 @@ func clientOf(p *host.Peer) policy.Client {
 	}
 }
 
+// onceACall keeps the first result of a look-up. A look-up that may succeed at
+// another time says so in its error.
 func onceACall[T any](look func() (T, error)) func() (T, error) {
 	return sync.OnceValues(func() (T, error) {
 		name, err := look()
@@ -30,4 +32,5 @@ func onceACall[T any](look func() (T, error)) func() (T, error) {
 	})
 }
 
+// isLasting reports whether a look-up that failed will fail the next time, too.
 func isLasting(err error) bool { return errors.As(err, new(host.Lasting)) }

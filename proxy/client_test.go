@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// withoutDescriptors runs do while this process can open nothing more.
+// withoutDescriptors runs do while this process can open no more files.
 func withoutDescriptors(t *testing.T, do func()) {
 	t.Helper()
 	var usual unix.Rlimit
@@ -43,9 +43,9 @@ func withoutDescriptors(t *testing.T, do func()) {
 	do()
 }
 
-// TestARuleIsNotPassedByWhereAClientCannotBeLookedUp goes on with a connection
-// whose first call came while nothing could be opened.
-func TestARuleIsNotPassedByWhereAClientCannotBeLookedUp(t *testing.T) {
+// The first call comes while the client cannot be looked up. The next call, on
+// the same connection, comes when it can.
+func TestARuleIsNotSkippedWhileItsClientCannotBeLookedUp(t *testing.T) {
 	me, err := user.Current()
 	if err != nil {
 		t.Fatal(err)

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// An Engine can end its half of a stream and keep its socket open. When it
-// closes that, too, a client that still writes must hear of it.
+// An Engine can end its half of a stream and keep its socket open. Once it
+// closes the socket, a client that still writes must notice.
 func TestAnEngineThatEndsItsHalfOfAStreamAndThenLeavesClosesTheClient(t *testing.T) {
 	ended := make(chan struct{})
 	w := newWorld(t, func(e *peerEnd) {
@@ -30,7 +30,7 @@ func TestAnEngineThatEndsItsHalfOfAStreamAndThenLeavesClosesTheClient(t *testing
 	w.awaitConnections(0)
 }
 
-// Whatever came of an answer goes to the client before the end does.
+// The client gets what came of an answer, and then the end.
 func TestAnAnswerThatBreaksOffArrivesAsFarAsItCame(t *testing.T) {
 	long := strings.Repeat("z", 100<<10)
 	for name, answer := range map[string]string{
@@ -60,8 +60,8 @@ func TestAnAnswerThatBreaksOffArrivesAsFarAsItCame(t *testing.T) {
 	}
 }
 
-// The answer of a call that can be told of something is read whole first.
-func TestAnAnswerThatCanBeToldOfSomethingMayHaveChunkExtensions(t *testing.T) {
+// An answer that can get warnings is read whole first.
+func TestAnAnswerThatTakesWarningsMayHaveChunkExtensions(t *testing.T) {
 	const body = `{"Image":"web:1"}`
 	request := fmt.Sprintf("POST /containers/create HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 	const answer = "HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n9;a=\"b\"\r\n{\"Id\":1}\n\r\n0\r\n\r\n"
@@ -78,8 +78,8 @@ func TestAnAnswerThatCanBeToldOfSomethingMayHaveChunkExtensions(t *testing.T) {
 	}
 }
 
-// A create's answer is read whole, as it can get warnings. One that breaks off
-// is handed on and logged all the same.
+// A create's answer is read whole, since it can get warnings. If it breaks off,
+// the client gets the part that came, and the log the status.
 func TestACreatesAnswerThatBreaksOffArrivesAsFarAsItCame(t *testing.T) {
 	const answer = "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"Id\":\"0123"
 	request := create(`{"Image":"web:1"}`)

@@ -47,7 +47,7 @@ func TestRequestsReachTheEngineAsTheyCame(t *testing.T) {
 				e.expectEnd()
 			})
 			c := w.dial()
-			for range 2 { // the connection has to be as good afterwards
+			for range 2 { // the connection has to work as before
 				c.send(request)
 				c.expect(answer)
 			}
@@ -61,7 +61,7 @@ func TestAnswersReachTheClientAsTheyCame(t *testing.T) {
 	long := strings.Repeat("y", 200<<10)
 	for name, test := range map[string]struct {
 		request, answer string
-		ends            bool // the Engine's end is the answer's
+		ends            bool // the answer ends when the Engine closes the connection
 	}{
 		"a body by length":        {ping, "HTTP/1.1 200 OK\r\nserver: Docker\r\nOSType: linux\r\nContent-Length: 204800\r\n\r\n" + long, false},
 		"no body":                 {ping, "HTTP/1.1 204 No Content\r\nApi-Version: 1.51\r\n\r\n", false},
@@ -96,7 +96,7 @@ func TestAnswersReachTheClientAsTheyCame(t *testing.T) {
 	}
 }
 
-// The chunk and the end of the body are read at once, and so is the next answer.
+// One read returns the chunk and the end of the body.
 func TestAConnectionGoesOnAfterALargeChunkThatComesWithTheEndOfItsBody(t *testing.T) {
 	const head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 	body := "57b6\r\n" + strings.Repeat("y", 0x57b6) + "\r\n0\r\n\r\n"
@@ -224,7 +224,7 @@ func TestLongBodiesArriveWhole(t *testing.T) {
 	}
 }
 
-// patterned is an endless text whose every piece tells where it stands.
+// patterned is an endless text of which no two parts are the same.
 type patterned struct{ at int }
 
 func (p *patterned) Read(b []byte) (int, error) {
@@ -265,7 +265,7 @@ func TestStreamsAreDeliveredAsTheyCome(t *testing.T) {
 	c.expect("lo\r\n0\r\n\r\n")
 }
 
-func TestUploadsAreNotCollected(t *testing.T) {
+func TestUploadsAreForwardedAsTheyCome(t *testing.T) {
 	const head = "POST /images/load HTTP/1.1\r\nHost: docker\r\nTransfer-Encoding: chunked\r\n\r\n"
 	seen := make(chan bool)
 	w := newWorld(t, func(e *peerEnd) {
@@ -286,7 +286,7 @@ func TestUploadsAreNotCollected(t *testing.T) {
 	c.expect(okText)
 }
 
-func TestContinueIsTheEnginesToSay(t *testing.T) {
+func TestTheEngineDecidesOn100Continue(t *testing.T) {
 	const head = "POST /images/load HTTP/1.1\r\nHost: docker\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
 	w := newWorld(t, func(e *peerEnd) {
 		e.expect(head)
@@ -306,7 +306,7 @@ func TestPipelinedRequestsWaitForTheirTurn(t *testing.T) {
 		for i := range 3 {
 			e.expect(ping)
 			if n := e.in.Buffered(); n > 0 {
-				t.Errorf("%d bytes more reached the Engine before its answer %d", n, i)
+				t.Errorf("before answer %d, the Engine got %d bytes of the next request", i, n)
 			}
 			e.send(okText)
 		}
@@ -344,7 +344,7 @@ func TestAnEngineThatLeavesEndsTheClientsStream(t *testing.T) {
 	c.expectEnd()
 }
 
-func TestAnEngineThatLeavesWithoutAnAnswerIsToldOf(t *testing.T) {
+func TestAClientLearnsThatTheEngineLeftWithoutAnAnswer(t *testing.T) {
 	w := newWorld(t, func(e *peerEnd) { e.expect(ping) })
 	c := w.dial()
 	c.send(ping)
@@ -355,7 +355,7 @@ func TestAnEngineThatLeavesWithoutAnAnswerIsToldOf(t *testing.T) {
 	}
 }
 
-func TestAnEngineThatIsDownIsToldOfAndReachedAgain(t *testing.T) {
+func TestAClientLearnsThatTheEngineIsDownAndReachesItLater(t *testing.T) {
 	answer := func(e *peerEnd) {
 		e.expect(ping)
 		e.send(okText)

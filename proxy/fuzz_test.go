@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// What parseRequest accepts, net/http reads the same way: the same method,
-// target, Host and framing.
+// If parseRequest accepts a head, net/http reads the same method, target, Host
+// and framing. The end of the head is the same however the head comes.
 func FuzzAcceptedHeadsMeanTheSameToTheEngine(f *testing.F) {
 	for _, seed := range []string{
 		ping,
@@ -28,7 +28,15 @@ func FuzzAcceptedHeadsMeanTheSameToTheEngine(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		n, err := headEnd(b)
+		n, err := new(headScan).end(b)
+		var scan headScan
+		piecewise, pieceErr := 0, error(nil)
+		for at := 0; at < len(b) && piecewise == 0 && pieceErr == nil; at++ {
+			piecewise, pieceErr = scan.end(b[:at+1])
+		}
+		if piecewise != n || fmt.Sprint(pieceErr) != fmt.Sprint(err) {
+			t.Errorf("%q ends at %d (%v), and at %d (%v) when it comes byte by byte", b, n, err, piecewise, pieceErr)
+		}
 		if err != nil || n == 0 {
 			return
 		}
@@ -51,8 +59,7 @@ func FuzzAcceptedHeadsMeanTheSameToTheEngine(f *testing.F) {
 	})
 }
 
-// The bytes that chunks takes for a body are those that net/http takes, and so
-// is the data in them.
+// chunks and net/http see the same bytes as the body, and the same data in it.
 func FuzzChunksEndWhereTheEngineSeesTheEnd(f *testing.F) {
 	for _, seed := range []string{
 		"0\r\n\r\nGET /",
@@ -73,7 +80,7 @@ func FuzzChunksEndWhereTheEngineSeesTheEnd(f *testing.F) {
 		if err != nil || !c.done() {
 			return
 		}
-		// Fed in pieces, it comes to the same.
+		// Byte by byte, the result is the same.
 		var pieces chunks
 		m := 0
 		for i := range b[:n] {
@@ -104,7 +111,7 @@ func FuzzChunksEndWhereTheEngineSeesTheEnd(f *testing.F) {
 	})
 }
 
-// What is behind a chunked body is the next request for both.
+// The bytes behind a chunked body are the next request to net/http, too.
 func FuzzBytesBehindChunksAreTheNextRequest(f *testing.F) {
 	f.Add([]byte("3\r\nabc\r\n0\r\nX: 1\r\n\r\n"))
 	f.Add([]byte("0\r\na: b\n\n\r\n\r\n"))

@@ -12,65 +12,65 @@ import (
 // create body in the query.
 const maxHead = 1 << 20
 
-// head is the start line and the fields of one HTTP/1 message. Its slices
-// point into the bytes that were read; nothing is ever made anew from them.
+// head is the start line and the fields of an HTTP/1 message. Its slices point
+// into the bytes that were read: a message is moved as these bytes, and never
+// written from the fields.
 type head struct {
-	raw []byte // as it came, with the blank line that ends it
+	raw []byte // as it came, with the empty line that ends it
 
 	method, target []byte // of a request
 	status         int    // of an answer
 
 	version     byte  // '0' or '1': the message is HTTP/1.version
-	length      int64 // Content-Length, -1 without
+	length      int64 // Content-Length, or -1 if there is none
 	chunked     bool
 	expects     bool // Expect: 100-continue
 	last        bool // the client wants the connection closed after the answer
 	contentType []byte
 }
 
-// malformed is the error of bytes that safesock and the Engine could read
-// differently, or that neither can read. They go no further.
-type malformed struct {
-	status int
-	reason string
+// headScan looks for the end of a head while the head comes, and reads each
+// byte once. The zero value stands before the first byte.
+type headScan struct {
+	line int // where the current line begins
+	seen int // how many bytes were scanned
 }
 
-func (m *malformed) Error() string { return m.reason }
-
-func bad(format string, args ...any) error {
-	return &malformed{http.StatusBadRequest, fmt.Sprintf(format, args...)}
-}
-
-// headEnd gives the length of the head that b begins with, 0 if more bytes
-// are needed. Every line has to end in CRLF: net/http takes a bare LF too,
-// and other readers do not.
-func headEnd(b []byte) (int, error) {
-	for at := 0; ; {
-		n := bytes.IndexByte(b[at:], '\n')
-		switch {
-		case n < 0 && len(b) > maxHead:
-			return 0, &malformed{http.StatusRequestHeaderFieldsTooLarge, "the head is longer than 1 MiB"}
-		case n < 0:
-			return 0, nil
-		case n == 0 || b[at+n-1] != '\r':
-			return 0, bad("a line of the head does not end in CRLF")
-		case n == 1 && at == 0:
-			return 0, bad("the head begins with an empty line")
-		case n == 1:
-			return at + 2, nil
+// end returns the length of the head that b begins with, or 0 if more bytes are
+// needed. From call to call, b may only grow. Every line has to end in CRLF:
+// net/http takes a bare LF too, and other readers do not.
+func (s *headScan) end(b []byte) (int, error) {
+	for {
+		n := bytes.IndexByte(b[s.seen:], '\n')
+		if n < 0 && len(b) > maxHead {
+			return 0, &refusal{http.StatusRequestHeaderFieldsTooLarge, "the head is longer than 1 MiB"}
 		}
-		at += n + 1
+		if n < 0 {
+			s.seen = len(b)
+			return 0, nil
+		}
+		lf := s.seen + n
+		switch {
+		case lf == s.line || b[lf-1] != '\r':
+			return 0, bad("a line of the head does not end in CRLF")
+		case lf == 1:
+			return 0, bad("the head begins with an empty line")
+		case lf == s.line+1:
+			return lf + 1, nil
+		}
+		s.line, s.seen = lf+1, lf+1
 	}
 }
 
-// cutLine cuts off the first line of a head. headEnd has seen that each ends in CRLF.
+// cutLine cuts off the first line of a head. headScan has seen that each
+// ends in CRLF.
 func cutLine(head []byte) (line, rest []byte) {
 	n := bytes.IndexByte(head, '\n')
 	return head[:n-1], head[n+1:]
 }
 
-// parseRequest reads a request's head. What it accepts, net/http reads the
-// same way: the same method, target, Host and framing.
+// parseRequest reads a request's head. If it accepts the head, net/http reads
+// the same method, target, Host and framing.
 func parseRequest(raw []byte) (head, error) {
 	h := head{raw: raw, length: -1}
 	line, rest := cutLine(raw)
@@ -89,7 +89,7 @@ func parseRequest(raw []byte) (head, error) {
 	case "HTTP/1.0":
 		h.version = '0'
 	default:
-		return head{}, &malformed{http.StatusHTTPVersionNotSupported, "only HTTP/1.0 and HTTP/1.1 are understood"}
+		return head{}, &refusal{http.StatusHTTPVersionNotSupported, "only HTTP/1.0 and HTTP/1.1 are understood"}
 	}
 	hosts, err := h.readFields(rest)
 	if err != nil {
@@ -105,7 +105,7 @@ func parseRequest(raw []byte) (head, error) {
 	return h, nil
 }
 
-// parseAnswer reads the head of an Engine's answer.
+// parseAnswer reads the head of an answer of the Engine.
 func parseAnswer(raw []byte) (head, error) {
 	h := head{raw: raw, length: -1}
 	line, rest := cutLine(raw)
@@ -122,8 +122,7 @@ func parseAnswer(raw []byte) (head, error) {
 	return h, err
 }
 
-// readFields reads the fields that decide where the message ends, and counts
-// the Host fields.
+// readFields reads the fields that matter here, and counts the Host fields.
 func (h *head) readFields(lines []byte) (hosts int, err error) {
 	codings := 0
 	for len(lines) > 2 {
@@ -137,7 +136,7 @@ func (h *head) readFields(lines []byte) (hosts int, err error) {
 		if !isFieldValue(value) {
 			return 0, bad("the value of %s has a control character", name)
 		}
-		// The lengths keep the common fields from being compared at all.
+		// By its length alone, a common field is known not to be one of these.
 		switch len(name) {
 		case len("Host"):
 			if equalFold(name, "Host") {
@@ -181,7 +180,7 @@ func (h *head) readFields(lines []byte) (hosts int, err error) {
 	return hosts, nil
 }
 
-// hasToken looks for a token in a comma-separated list (RFC 9110, 5.6.1).
+// hasToken reports whether a comma-separated list has a token (RFC 9110, 5.6.1).
 func hasToken(list []byte, token string) bool {
 	for item := range bytes.SplitSeq(list, []byte(",")) {
 		if equalFold(bytes.Trim(item, " \t"), token) {
@@ -204,14 +203,14 @@ func parseLength(value []byte) (int64, error) {
 	return n, nil
 }
 
-// framing tells how the end of a message's body is found.
+// framing is how the end of a message's body is found.
 type framing int
 
 const (
 	noBody framing = iota
 	byLength
 	byChunks
-	byClose // an answer's only
+	byClose // of an answer only
 )
 
 func (h *head) requestFraming() framing {
@@ -223,6 +222,8 @@ func (h *head) requestFraming() framing {
 	}
 	return noBody
 }
+
+func (h *head) isHEAD() bool { return string(h.method) == http.MethodHead }
 
 // answerFraming follows RFC 9112, 6.3.
 func (h *head) answerFraming(toHEAD bool) framing {
@@ -239,15 +240,15 @@ func (h *head) answerFraming(toHEAD bool) framing {
 	return byClose
 }
 
-// withTarget gives the head's bytes with another request target.
+// withTarget returns the head's bytes with another request target.
 func (h *head) withTarget(target string) []byte {
 	at := len(h.method) + 1
 	return bytes.Join([][]byte{h.raw[:at], []byte(target), h.raw[at+len(h.target):]}, nil)
 }
 
-// withLength gives a head's bytes with Content-Length n in the place of the
-// field that frames the message, and everything else as it was. There is room
-// behind them for a body of that length.
+// withLength returns a head's bytes with Content-Length n instead of the field
+// that frames the message. The other fields stay as they are. The capacity
+// suffices to append a body of that length.
 func withLength(raw []byte, n int) []byte {
 	out := make([]byte, 0, len(raw)+32+n)
 	for len(raw) > 0 {
@@ -261,7 +262,7 @@ func withLength(raw []byte, n int) []byte {
 			out = fmt.Appendf(out, ": %d\r\n", n)
 		case equalFold(name, "Transfer-Encoding"):
 			out = fmt.Appendf(out, "Content-Length: %d\r\n", n)
-		case equalFold(name, "Trailer"): // announces what only chunks can carry
+		case equalFold(name, "Trailer"): // only a chunked body has trailers
 		default:
 			out = append(out, line...)
 		}
@@ -274,7 +275,7 @@ var (
 	colon = []byte(":")
 )
 
-// equalFold compares as HTTP does: in ASCII.
+// equalFold compares without regard to case, in ASCII alone, as HTTP does.
 func equalFold(b []byte, s string) bool {
 	if len(b) != len(s) {
 		return false
@@ -329,5 +330,5 @@ func isFieldValue(b []byte) bool {
 	return true
 }
 
-// shorten keeps a client's bytes from filling an error.
+// shorten returns the first bytes of what a client sent, for an error.
 func shorten(b []byte) []byte { return b[:min(len(b), 60)] }

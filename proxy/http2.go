@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 
 	"github.com/safesock/safesock/host"
-	"github.com/safesock/safesock/rewrite"
 )
 
 // preface is what a client begins with that knows of the Engine's HTTP/2
@@ -20,124 +19,89 @@ const (
 	prefaceHead = "PRI * HTTP/2.0\r\n\r\n"
 )
 
-// streams is a connection whose client speaks HTTP/2: net/http's server on the
-// client's side, net/http's client on the Engine's, and what becomes of each
-// stream between them.
-type streams struct {
+// http2Session is a client's connection that carries HTTP/2. net/http's server
+// speaks with the client, and net/http's client with the Engine. ServeHTTP moves
+// each stream from one to the other.
+type http2Session struct {
 	server  *Server
+	client  *socket
 	peer    *host.Peer
-	http    http.Server
+	refused error            // what every call is refused with; nil if there is an engine
 	engine  *http.ClientConn // of this client alone
-	refused error            // why no stream goes further; there is no engine then, else nil
-	leaving atomic.Bool      // no more streams are taken
-	open    sync.RWMutex     // held for reading by each stream
 
-	listener single
-	over     chan struct{} // closed with the client's connection
+	http     http.Server
+	listener oneConn       // for http
+	over     chan struct{} // closed once http has closed the client's connection
+	leaving  atomic.Bool   // no more streams are taken
+	streams  sync.RWMutex  // read-locked by each open stream
 }
 
-// http2 serves a client that opens with HTTP/2's preface, if the Engine speaks
-// HTTP/2 too. If not, the error is for the client, in HTTP/1 as such an Engine
-// would answer itself: clients of BuildKit then go on to POST /grpc.
-func (c *connection) http2() error {
-	if err := c.client.await(len(preface)); err != nil {
-		return err
-	}
-	if string(c.client.pending[:len(preface)]) != preface {
-		err := &malformed{http.StatusHTTPVersionNotSupported, "only HTTP/1.0, HTTP/1.1 and HTTP/2 are understood"}
-		c.server.recordRefusal(rewrite.Match{}, c.peer, err)
-		return err
-	}
-	s := c.newStreams(nil)
-	if c.server.draining.Load() {
-		return net.ErrClosed
-	}
-	var err error
-	if s.engine, err = c.dialHTTP2(s.goAway); err != nil {
-		return err
-	}
-	s.serve(c.client)
-	return nil
-}
-
-// asksForGRPC reports whether a request asks for the one upgrade that the Engine
-// makes of POST /grpc (moby: serveGRPC).
-func asksForGRPC(match rewrite.Match, header http.Header) bool {
-	return match.Endpoint != nil && match.Endpoint.Name == "grpc" && header.Get("Upgrade") == "h2c"
-}
-
-// refuseGRPC makes that upgrade in the Engine's place, and refuses each call
-// that comes over it, so that BuildKit's clients show the reason. A refused
-// upgrade tells buildx that the Engine has no BuildKit: it goes on to start one
-// in a privileged container, and shows only why that did not work.
-func (c *connection) refuseGRPC(h head, why error) error {
-	c.client.use(len(h.raw))
-	if _, err := c.client.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")); err != nil {
-		return err
-	}
-	s := c.newStreams(why)
-	if c.server.draining.Load() {
-		return net.ErrClosed
-	}
-	s.serve(c.client)
-	return errHandled
-}
-
-// newStreams is for a client that is about to speak HTTP/2. It is kept for the
-// end of serving to find.
-func (c *connection) newStreams(refused error) *streams {
-	s := &streams{
-		server: c.server, peer: c.peer, refused: refused,
-		listener: single{conn: make(chan net.Conn, 1), closed: make(chan struct{})}, over: make(chan struct{}),
+// newHTTP2Session prepares a session for a client that is about to speak
+// HTTP/2. If refused is not nil, each call is refused with it.
+func newHTTP2Session(server *Server, client *socket, peer *host.Peer, refused error) *http2Session {
+	s := &http2Session{
+		server: server, client: client, peer: peer, refused: refused,
+		listener: oneConn{conn: make(chan net.Conn, 1), closed: make(chan struct{})},
+		over:     make(chan struct{}),
 	}
 	s.http = http.Server{
 		Handler:                      s,
 		DisableGeneralOptionsHandler: true,
 		Protocols:                    onlyHTTP2(),
-		ErrorLog:                     slog.NewLogLogger(c.server.log().Handler(), slog.LevelDebug),
+		ErrorLog:                     slog.NewLogLogger(server.log().Handler(), slog.LevelDebug),
 		ConnState: func(_ net.Conn, state http.ConnState) {
 			switch {
 			case state == http.StateClosed:
 				s.listener.Close()
 				close(s.over)
 			case state == http.StateIdle && s.leaving.Load():
-				s.goAway() // the connection was not yet known when it was called first
+				s.drain() // the first call may have come before http had the connection
 			}
 		},
 	}
-	c.streams.Store(s)
 	return s
 }
 
-// serve moves streams, until the client's connection ends.
-func (s *streams) serve(client *stream) {
-	s.listener.conn <- begun{client}
-	_ = s.http.Serve(&s.listener) // ends when the listener is closed, and always with an error
+// serve connects to the Engine and moves streams until the client's connection
+// ends: then it returns io.EOF. An error of another kind is for the client, to
+// which nothing has been sent then.
+func (s *http2Session) serve() error {
+	if s.refused == nil {
+		var err error
+		if s.engine, err = dialHTTP2(s.server.Upstream, s.client, s.drain); err != nil {
+			return err
+		}
+	}
+	s.listener.conn <- readAhead{s.client}
+	_ = s.http.Serve(&s.listener) // returns once the listener is closed, always with an error
 	if len(s.listener.conn) == 0 {
 		<-s.over
 	}
 	if s.engine != nil {
 		s.engine.Close()
 	}
-	s.open.Lock() // waits for streams, and keeps late ones out
+	s.streams.Lock() // waits for open streams, and keeps late ones out
+	return io.EOF
 }
 
-// goAway has the client open no more streams. Those that are open go on.
-func (s *streams) goAway() {
+// drain has the client open no more streams. Open streams go on.
+func (s *http2Session) drain() {
 	s.leaving.Store(true)
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
-	_ = s.http.Shutdown(now) // only tells the client: http2 waits
+	_ = s.http.Shutdown(now) // tells the client; serve waits for the streams
 }
 
-// single is a listener with one connection.
-type single struct {
+func (s *http2Session) cut() { s.client.Close() }
+
+// oneConn is a listener that accepts one connection.
+type oneConn struct {
 	conn   chan net.Conn
 	closed chan struct{}
 	once   sync.Once
 }
 
-func (l *single) Accept() (net.Conn, error) {
+func (l *oneConn) Accept() (net.Conn, error) {
 	select {
 	case conn := <-l.conn:
 		return conn, nil
@@ -146,86 +110,86 @@ func (l *single) Accept() (net.Conn, error) {
 	}
 }
 
-func (l *single) Close() error {
+func (l *oneConn) Close() error {
 	l.once.Do(func() { close(l.closed) })
 	return nil
 }
 
-func (l *single) Addr() net.Addr { return &net.UnixAddr{Net: "unix"} }
+func (l *oneConn) Addr() net.Addr { return &net.UnixAddr{Net: "unix"} }
 
-// begun is a client's connection with the bytes that were read ahead.
-type begun struct{ *stream }
+// readAhead is a connection whose first bytes are the socket's pending ones.
+type readAhead struct{ *socket }
 
-func (b begun) Read(p []byte) (int, error) {
-	if len(b.pending) == 0 {
-		return b.UnixConn.Read(p)
+func (r readAhead) Read(p []byte) (int, error) {
+	if len(r.pending) == 0 {
+		return r.UnixConn.Read(p)
 	}
-	n := copy(p, b.pending)
-	b.use(n)
+	n := copy(p, r.pending)
+	r.use(n)
 	return n, nil
 }
 
-// engineWindow is how much of one answer may wait here for its client.
+// engineWindow is how much of one answer may wait here for its client, in
+// bytes.
 const engineWindow = 256 << 10
 
-// dialHTTP2 connects to the Engine, and tells apart whether it speaks HTTP/2.
-// ended is called when the Engine hangs up later.
-func (c *connection) dialHTTP2(ended func()) (*http.ClientConn, error) {
+// dialHTTP2 connects to the Engine for a client, and finds out whether the
+// Engine speaks HTTP/2. It returns io.EOF if the client leaves meanwhile. ended
+// is called when the Engine hangs up later.
+func dialHTTP2(upstream string, client *socket, ended func()) (*http.ClientConn, error) {
 	transport := &http.Transport{
 		Protocols:          onlyHTTP2(),
 		DisableCompression: true,
 		HTTP2:              &http.HTTP2Config{MaxReceiveBufferPerStream: engineWindow},
 	}
-	heard := make(chan error, 1)
+	begins := make(chan error, 1)
 	transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-		conn, err := new(net.Dialer).DialContext(ctx, "unix", c.server.Upstream)
-		return &listened{Conn: conn, heard: heard, ended: ended}, err
+		conn, err := new(net.Dialer).DialContext(ctx, "unix", upstream)
+		return &engineConn{Conn: conn, begins: begins, ended: ended}, err
 	}
 	engine, err := transport.NewClientConn(context.Background(), "http", "localhost:80")
 	if err != nil {
-		return nil, &malformed{http.StatusBadGateway, "cannot reach the Engine: " + err.Error() + "; is it running?"}
+		return nil, unreachable(err)
 	}
-	client, stop := c.client.waiting()
+	gone, stop := client.waiting()
+	defer stop()
 	select {
-	case err = <-heard:
-		if err != nil {
-			err = &malformed{http.StatusHTTPVersionNotSupported, "the Engine at " + c.server.Upstream + " does not speak HTTP/2; use HTTP/1.1"}
+	case err := <-begins:
+		if err == nil {
+			return engine, nil
 		}
-	case <-client.Done():
-		err = io.EOF
-	}
-	stop()
-	if err != nil {
 		engine.Close()
-		return nil, err
+		return nil, &refusal{http.StatusHTTPVersionNotSupported, "the Engine at " + upstream + " does not speak HTTP/2; use HTTP/1.1"}
+	case <-gone.Done():
+		engine.Close()
+		return nil, io.EOF
 	}
-	return engine, nil
 }
 
-// listened is the Engine's connection. It tells what the Engine begins with,
-// and when it ends.
-type listened struct {
+// engineConn is a connection to the Engine that reports how it begins and when
+// it ends.
+type engineConn struct {
 	net.Conn
-	heard chan error // nil once, if the Engine answers with HTTP/2; nil itself from then on
-	ended func()
+	begins chan error // gets nil if the Engine begins with HTTP/2, and else an error; nil after that
+	ended  func()
 }
 
 // Read is called by one goroutine of net/http.
-func (l *listened) Read(p []byte) (int, error) {
-	if l.heard == nil {
-		n, err := l.Conn.Read(p)
+func (e *engineConn) Read(p []byte) (int, error) {
+	if e.begins == nil {
+		n, err := e.Conn.Read(p)
 		if err != nil {
-			l.ended()
+			e.ended()
 		}
 		return n, err
 	}
 	const frameHead, typeAt, settings = 9, 3, 4 // RFC 9113, 4.1 and 6.5
-	n, err := io.ReadAtLeast(l.Conn, p, frameHead)
+	n, err := io.ReadAtLeast(e.Conn, p, frameHead)
 	if err == nil && p[typeAt] != settings {
 		err = http.ErrNotSupported
 	}
-	l.heard <- err
-	l.heard = nil
+	e.begins <- err
+	e.begins = nil
 	return n, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"regexp"
 	"runtime"
@@ -58,10 +59,14 @@ func TestServingEndsWithTheOpenStreams(t *testing.T) {
 }
 
 func TestStreamsThatDoNotEndAreCut(t *testing.T) {
+	var log strings.Builder // read after serving has ended
 	w := newWorld(t, http2Engine(t, func(a http.ResponseWriter, r *http.Request) {
 		flush(a)
 		<-r.Context().Done()
-	}), func(s *Server) { s.Drain = 1 })
+	}), func(s *Server) {
+		s.Drain = 1
+		s.Log = slog.New(slog.NewTextHandler(&log, nil))
+	})
 	answer, err := w.dialHTTP2().RoundTrip(call(t, "GET", "/events", nil, nil))
 	if err != nil {
 		t.Fatal(err)
@@ -74,12 +79,16 @@ func TestStreamsThatDoNotEndAreCut(t *testing.T) {
 		t.Error(err)
 	}
 	noneLeft(t)
+	_, got, _ := strings.Cut(log.String(), " level=")
+	if want := "WARN msg=\"exchanges that did not end were cut\" count=1 after=1ns\n"; got != want {
+		t.Errorf("got %q want %q", got, want)
+	}
 }
 
-// noneLeft waits until nothing runs on for a connection.
+// noneLeft waits until no goroutine serves a connection.
 func noneLeft(t *testing.T) {
 	t.Helper()
-	ours := regexp.MustCompile(`proxy\.(\(\*(streams|connection|listened|stream)\)|begun)\.`)
+	ours := regexp.MustCompile(`proxy\.(\(\*(http2Session|connection|engineConn|socket)\)|readAhead)\.`)
 	for start := time.Now(); ; runtime.Gosched() {
 		all := make([]byte, 1<<20)
 		all = all[:runtime.Stack(all, true)]

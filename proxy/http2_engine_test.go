@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestAnEngineWithoutHTTP2IsToldOfInHTTP1(t *testing.T) {
+func TestAClientLearnsInHTTP1ThatTheEngineHasNoHTTP2(t *testing.T) {
 	for name, act := range map[string]func(*peerEnd){
 		"it redirects": func(e *peerEnd) {
 			e.expect(preface)
@@ -27,23 +27,23 @@ func TestAnEngineWithoutHTTP2IsToldOfInHTTP1(t *testing.T) {
 			w := newWorld(t, act)
 			c := w.dial()
 			c.send(preface + "\x00\x00\x00\x04\x00\x00\x00\x00\x00")
-			c.expect(refusal("505 HTTP Version Not Supported", "the Engine at "+w.engine+" does not speak HTTP/2; use HTTP/1.1"))
+			c.expect(lastRefusal("505 HTTP Version Not Supported", "the Engine at "+w.engine+" does not speak HTTP/2; use HTTP/1.1"))
 			c.expectEnd()
 		})
 	}
 }
 
-func TestAnEngineThatIsNotThereIsToldOfInHTTP1(t *testing.T) {
+func TestAClientLearnsInHTTP1ThatTheEngineIsDown(t *testing.T) {
 	w := newWorld(t, func(*peerEnd) {})
 	w.listener.Close()
 	c := w.dial()
 	c.send(preface)
-	c.expect(refusal("502 Bad Gateway", "cannot reach the Engine: dial unix "+w.engine+": connect: no such file or directory; is it running?"))
+	c.expect(lastRefusal("502 Bad Gateway", "cannot reach the Engine: dial unix "+w.engine+": connect: no such file or directory; is it running?"))
 	c.expectEnd()
 }
 
-// refusal is an answer of safesock's own after which it hangs up.
-func refusal(status, reason string) string {
+// lastRefusal is an answer of safesock itself, after which it hangs up.
+func lastRefusal(status, reason string) string {
 	body := fmt.Sprintf("{\"message\":\"safesock: %s\"}\n", reason)
 	return fmt.Sprintf("HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", status, len(body), body)
 }
@@ -56,12 +56,12 @@ func TestOnlyAWholePrefaceIsHTTP2(t *testing.T) {
 	})
 	c := w.dial()
 	c.send(prefaceHead + "GET / ")
-	c.expect(refusal("505 HTTP Version Not Supported", "only HTTP/1.0, HTTP/1.1 and HTTP/2 are understood"))
+	c.expect(lastRefusal("505 HTTP Version Not Supported", "only HTTP/1.0, HTTP/1.1 and HTTP/2 are understood"))
 	c.expectEnd()
 	c = w.dial()
 	c.send(ping + preface)
 	c.expect(okText)
-	c.expect(refusal("505 HTTP Version Not Supported", "only HTTP/1.0 and HTTP/1.1 are understood"))
+	c.expect(lastRefusal("505 HTTP Version Not Supported", "only HTTP/1.0 and HTTP/1.1 are understood"))
 }
 
 func TestAClientMayLeaveBeforeTheEngineHasSpoken(t *testing.T) {

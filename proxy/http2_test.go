@@ -33,7 +33,7 @@ func TestACallOverHTTP2IsDecidedAuditedAndTold(t *testing.T) {
 		t.Errorf("the Engine got\n%s\nwant\n%s", got, want)
 	}
 	body = line.ReplaceAllString(body, "built-in:LINE")
-	answer.Header.Del("Content-Length") // of the line number
+	answer.Header.Del("Content-Length") // it depends on the rule's line number
 	got = text(answer.Proto+" "+answer.Status, answer.Header, body)
 	want = text("HTTP/2.0 201 Created", http.Header{"Api-Version": {"1.53"}, "Content-Type": {"application/json"}}, warned)
 	if got != want {
@@ -53,7 +53,7 @@ func TestACallOverHTTP2IsDecidedAuditedAndTold(t *testing.T) {
 	}
 }
 
-func TestWhatNoRuleIsAboutPassesHTTP2AsItCame(t *testing.T) {
+func TestACallThatIsNotInterceptedPassesHTTP2AsItCame(t *testing.T) {
 	for name, c := range map[string]struct {
 		method, target, body string
 		header               http.Header
@@ -90,7 +90,7 @@ func TestWhatNoRuleIsAboutPassesHTTP2AsItCame(t *testing.T) {
 			}
 			sent := maps.Clone(c.header)
 			if c.body != "" {
-				r.Body, r.ContentLength = io.NopCloser(strings.NewReader(c.body)), -1 // of a length that is not told
+				r.Body, r.ContentLength = io.NopCloser(strings.NewReader(c.body)), -1 // a body without Content-Length
 			}
 			if r.Method == "POST" && c.body == "" {
 				sent = http.Header{"Content-Length": {"0"}}
@@ -100,7 +100,7 @@ func TestWhatNoRuleIsAboutPassesHTTP2AsItCame(t *testing.T) {
 				t.Errorf("the Engine got\n%s\nwant\n%s", got, want)
 			}
 			if answer.ContentLength == 0 {
-				answer.Header.Del("Content-Length") // net/http tells it where there is nothing
+				answer.Header.Del("Content-Length") // net/http adds it to an answer without a body
 			}
 			got, want := text(fmt.Sprint(answer.StatusCode), answer.Header, content), text(fmt.Sprint(c.status), c.answer, c.content)
 			if got != want {
@@ -110,7 +110,7 @@ func TestWhatNoRuleIsAboutPassesHTTP2AsItCame(t *testing.T) {
 	}
 }
 
-func TestARefusedStreamLeavesItsNeighboursAlone(t *testing.T) {
+func TestARefusedStreamDoesNotDisturbOtherStreams(t *testing.T) {
 	w := newWorld(t, http2Engine(t, func(a http.ResponseWriter, r *http.Request) { fmt.Fprint(a, "passed ", r.URL) }),
 		func(s *Server) { s.BodyLimit = 64 })
 	w.setPolicy(`port "none" { action = "deny" }`)
@@ -122,8 +122,8 @@ func TestARefusedStreamLeavesItsNeighboursAlone(t *testing.T) {
 		header         http.Header
 		want           string
 	}{
-		"by its form": {"POST", "/containers/create", unsized(`{"HostConfig":{"PublishAllPorts":true}}`), http.Header{"Content-Type": {"text/plain; form"}},
-			`415 {"message":"safesock: a body of the Content-Type \"text/plain; form\" is not read by this endpoint; send application/json"}`},
+		"by its form": {"POST", "/containers/create", unsized(`{"HostConfig":{"PublishAllPorts":true}}`), http.Header{"Content-Type": {"multipart/form-data"}},
+			`415 {"message":"safesock: a body of the Content-Type \"multipart/form-data\" is not read by this endpoint; send the parameters in the query"}`},
 		"by its length": {"POST", "/containers/create", strings.NewReader(strings.Repeat(" ", 65)), nil, `413 {"message":"safesock: the body is longer than 64 bytes, which is as much as is read of one call"}`},
 		"by its end":    {"POST", "/containers/create", unsized(strings.Repeat(" ", 65)), nil, `413 {"message":"safesock: the body is longer than 64 bytes, which is as much as is read of one call"}`},
 		"by its path":   {"POST", "/containers/./create", nil, nil, `400 {"message":"safesock: the path \"/containers/./create\" is not in its shortest form; send \"/containers/create\""}`},
@@ -222,7 +222,7 @@ func TestStreamsPassBothWaysWithTheirTrailers(t *testing.T) {
 	}
 }
 
-func TestAnAnswerOfTrailersAloneStaysOne(t *testing.T) {
+func TestAnAnswerOfTrailersAloneStaysAHeadAlone(t *testing.T) {
 	w := newWorld(t, http2Engine(t, func(a http.ResponseWriter, r *http.Request) {
 		a.Header().Set("Content-Type", "application/grpc")
 		a.Header().Set("Grpc-Status", "12")
@@ -310,7 +310,7 @@ func TestACancelledStreamIsCancelledAtTheEngine(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatBreaksOffDoesSoForTheClient(t *testing.T) {
+func TestAnAnswerThatBreaksOffOverHTTP2BreaksOffForTheClient(t *testing.T) {
 	w := newWorld(t, http2Engine(t, func(a http.ResponseWriter, r *http.Request) {
 		io.WriteString(a, "some")
 		flush(a)

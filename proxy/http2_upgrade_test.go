@@ -15,7 +15,7 @@ const (
 	upgraded = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
 )
 
-func TestCallsOverARefusedUpgradeAreToldWhy(t *testing.T) {
+func TestCallsOverARefusedUpgradeGetTheReason(t *testing.T) {
 	for name, before := range map[string]string{"at once": "", "after other calls": ping} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, func(e *peerEnd) {
@@ -57,7 +57,7 @@ func TestCallsOverARefusedUpgradeAreToldWhy(t *testing.T) {
 	}
 }
 
-func TestARefusedUpgradeOfAnotherKindIsToldAtOnce(t *testing.T) {
+func TestAnotherUpgradeIsRefusedAtOnce(t *testing.T) {
 	for name, request := range map[string]string{
 		"none":         "POST /grpc HTTP/1.1\r\nHost: docker\r\n\r\n",
 		"another":      "POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",

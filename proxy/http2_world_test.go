@@ -19,13 +19,13 @@ import (
 	"github.com/safesock/safesock/rewrite"
 )
 
-// http2Engine is an Engine that speaks HTTP/2, as those since 29 do.
+// http2Engine returns what an Engine does that speaks HTTP/2, as Engines since 29.
 func http2Engine(t *testing.T, answer http.HandlerFunc) func(*peerEnd) {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	server := &http.Server{Handler: answer, Protocols: &protocols}
-	l := &single{conn: make(chan net.Conn, 1), closed: make(chan struct{})}
+	l := &oneConn{conn: make(chan net.Conn, 1), closed: make(chan struct{})}
 	go server.Serve(l)
 	t.Cleanup(func() { server.Close() })
 	return func(e *peerEnd) {
@@ -35,7 +35,7 @@ func http2Engine(t *testing.T, answer http.HandlerFunc) func(*peerEnd) {
 	}
 }
 
-// acted is an Engine's connection that tells when it is closed.
+// acted is a connection of the Engine. Its channel is closed with it.
 type acted struct {
 	*peerEnd
 	once   sync.Once
@@ -47,13 +47,13 @@ func (c *acted) Close() error {
 	return c.UnixConn.Close()
 }
 
-// dialHTTP2 gives a client's connection for HTTP/2.
+// dialHTTP2 connects a client to safesock, for HTTP/2.
 func (w *world) dialHTTP2() *http.ClientConn {
 	w.t.Helper()
 	return over(w.t, w.dial())
 }
 
-// over is HTTP/2 on a connection that is there.
+// over returns a client that speaks HTTP/2 over a connection.
 func over(t *testing.T, conn net.Conn) *http.ClientConn {
 	t.Helper()
 	transport := &http.Transport{
@@ -71,7 +71,7 @@ func over(t *testing.T, conn net.Conn) *http.ClientConn {
 	return c
 }
 
-// setExample has one of the examples decide alone.
+// setExample puts one of the examples in force, without the built-in policy.
 func (w *world) setExample(name string) {
 	w.t.Helper()
 	src, err := examples.Policies.ReadFile(name)
@@ -85,7 +85,7 @@ func (w *world) setExample(name string) {
 	w.server.SetPolicy(p)
 }
 
-// call is a request of a client that adds nothing of its own.
+// call returns a request to which net/http adds no field of its own.
 func call(t *testing.T, method, target string, body io.Reader, header http.Header) *http.Request {
 	t.Helper()
 	path, query, _ := strings.Cut(target, "?")
@@ -99,7 +99,7 @@ func call(t *testing.T, method, target string, body io.Reader, header http.Heade
 	return r
 }
 
-// answered waits for the whole answer.
+// answered sends a request and waits for the whole answer.
 func answered(t *testing.T, c *http.ClientConn, r *http.Request) (*http.Response, string) {
 	t.Helper()
 	answer, err := c.RoundTrip(r)
@@ -114,7 +114,7 @@ func answered(t *testing.T, c *http.ClientConn, r *http.Request) (*http.Response
 	return answer, string(body)
 }
 
-// text writes a head, without what differs from run to run, and a body.
+// text returns a head, with its fields sorted, and a body as one text.
 func text(start string, header http.Header, body string) string {
 	for _, name := range slices.Sorted(maps.Keys(header)) {
 		start += fmt.Sprintf("\n%s: %q", name, header[name])

@@ -3,7 +3,6 @@ package proxy
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"log/slog"
 	"maps"
@@ -16,11 +15,11 @@ import (
 )
 
 // ServeHTTP moves one stream, or refuses it.
-func (s *streams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !s.open.TryRLock() {
+func (s *http2Session) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !s.streams.TryRLock() {
 		panic(http.ErrAbortHandler)
 	}
-	defer s.open.RUnlock()
+	defer s.streams.RUnlock()
 	if s.refused != nil {
 		s.refuse(w, r, s.refused)
 		return
@@ -32,20 +31,20 @@ func (s *streams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	answer, err := s.engine.RoundTrip(out)
 	if err != nil {
-		if s.engine.Available() == 0 { // the Engine goes away
-			s.goAway()
+		if s.engine.Available() == 0 { // the Engine is about to hang up
+			s.drain()
 		}
-		s.answered(x, http.StatusBadGateway, "")
-		s.refuse(w, r, &malformed{http.StatusBadGateway, "the Engine at " + s.server.Upstream + " gave no answer: " + err.Error()})
+		x.logAnswer(http.StatusBadGateway, "")
+		s.refuse(w, r, &refusal{http.StatusBadGateway, "the Engine at " + s.server.Upstream + " gave no answer: " + err.Error()})
 		return
 	}
 	defer answer.Body.Close()
-	s.tell(w, answer, x)
+	s.passOn(w, answer, x)
 }
 
-// read reads a request, has the policy decide it if it is an intercepted call,
-// and gives what the Engine is to be sent.
-func (s *streams) read(r *http.Request) (*intercepted, *http.Request, error) {
+// read reads a request and returns the request for the Engine. If the policy
+// has a say, it decides and edits the call first.
+func (s *http2Session) read(r *http.Request) (*intercepted, *http.Request, error) {
 	switch {
 	case r.Method == http.MethodConnect:
 		return nil, nil, s.unread(rewrite.Match{Method: r.Method}, bad("the Engine has no CONNECT"))
@@ -58,17 +57,16 @@ func (s *streams) read(r *http.Request) (*intercepted, *http.Request, error) {
 	}
 	p := s.server.policy.Load()
 	if match.Endpoint == nil && !p.Filters() {
-		return nil, s.request(r, r.RequestURI, r.Body, r.ContentLength), nil
+		return nil, forEngine(r, r.RequestURI, r.Body, r.ContentLength), nil
 	}
-	call := rewrite.Call{Match: match, URL: r.URL, Header: r.Header, Client: clientOf(s.peer)}
-	streams := match.Endpoint == nil || match.Endpoint.Traits&rewrite.Streams != 0
-	if !streams {
+	x := &intercepted{server: s.server, peer: s.peer, endpoint: match.Endpoint}
+	call := rewrite.Call{Match: match, URL: r.URL, Header: r.Header}
+	if match.ReadsBody(r.Header) {
 		if call.Body, err = s.server.wholeBody(r); err != nil {
 			return nil, nil, s.unread(match, err)
 		}
 	}
-	x := &intercepted{endpoint: match.Endpoint, peer: s.peer}
-	result, err := s.server.decide(p, call, x, func() (context.Context, func()) { return r.Context(), func() {} })
+	result, err := x.decide(p, call, func() (context.Context, func()) { return r.Context(), func() {} })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -77,23 +75,23 @@ func (s *streams) read(r *http.Request) (*intercepted, *http.Request, error) {
 		target = result.Target
 	}
 	body, length := r.Body, r.ContentLength
-	if !streams {
+	if match.ReadsBody(r.Header) {
 		body = io.NopCloser(bytes.NewReader(result.Body))
 		if !bytes.Equal(result.Body, call.Body) {
 			length = int64(len(result.Body))
 		}
 	}
-	return x, s.request(r, target, body, length), nil
+	return x, forEngine(r, target, body, length), nil
 }
 
 // unread writes to the audit log that a request is refused that no rule has
 // looked at.
-func (s *streams) unread(match rewrite.Match, err error) error {
-	s.server.recordRefusal(match, s.peer, err)
-	return err
+func (s *http2Session) unread(match rewrite.Match, why error) error {
+	s.server.recordRefusal(match, s.peer, why)
+	return why
 }
 
-// wholeBody reads a body that is to be read whole.
+// wholeBody reads a body up to the limit.
 func (s *Server) wholeBody(r *http.Request) ([]byte, error) {
 	limit := s.bodyLimit()
 	if r.ContentLength > limit {
@@ -109,11 +107,11 @@ func (s *Server) wholeBody(r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// request is the client's request as the Engine gets it.
-func (s *streams) request(r *http.Request, target string, body io.ReadCloser, length int64) *http.Request {
+// forEngine returns the client's request as the Engine gets it.
+func forEngine(r *http.Request, target string, body io.ReadCloser, length int64) *http.Request {
 	path, query, has := strings.Cut(target, "?")
 	u := &url.URL{Scheme: "http", Host: "localhost", Opaque: path, RawQuery: query, ForceQuery: has}
-	if strings.HasPrefix(path, "//") { // would be taken for a host
+	if strings.HasPrefix(path, "//") { // net/http would take it for a host
 		u.Opaque, u.RawPath = "", path
 		u.Path, _ = url.PathUnescape(path) // it was parsed before
 	}
@@ -127,9 +125,9 @@ func (s *streams) request(r *http.Request, target string, body io.ReadCloser, le
 	return out.WithContext(r.Context())
 }
 
-// refuse answers a stream that goes no further: in gRPC's form if it is gRPC,
-// so that BuildKit's clients show the reason, and else in the Engine's.
-func (s *streams) refuse(w http.ResponseWriter, r *http.Request, why error) {
+// refuse answers a stream in the Engine's place. A gRPC call is answered in
+// gRPC's form, so that BuildKit's clients show the reason.
+func (s *http2Session) refuse(w http.ResponseWriter, r *http.Request, why error) {
 	status, reason := statusOf(why)
 	s.server.log().Debug("refused", slog.Any("reason", why), slog.Int("pid", s.peer.PID))
 	header := w.Header()
@@ -140,17 +138,14 @@ func (s *streams) refuse(w http.ResponseWriter, r *http.Request, why error) {
 		header.Set("Grpc-Message", url.PathEscape(reason))
 		return
 	}
-	body, err := json.Marshal(map[string]string{"message": reason})
-	if err != nil {
-		panic(err) // a string can always be encoded
-	}
+	body := errorBody(reason)
 	header.Set("Content-Type", "application/json")
-	header.Set("Content-Length", strconv.Itoa(len(body)+1))
+	header.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // there is nobody to tell that the client is gone
+	_, _ = w.Write(body) // an error means that the client is gone
 }
 
-// grpcStatus is the gRPC status code that says most nearly the same.
+// grpcStatus returns the gRPC status code that is closest to an HTTP status.
 func grpcStatus(status int) int {
 	switch status {
 	case http.StatusBadRequest, http.StatusUnsupportedMediaType:
@@ -165,34 +160,25 @@ func grpcStatus(status int) int {
 	return 13 // INTERNAL
 }
 
-// answered logs what the Engine made of a call, if it was an intercepted one.
-func (s *streams) answered(x *intercepted, status int, id string) {
-	if x != nil {
-		x.answered(s.server, status, id)
-	}
-}
-
-// tell passes on an answer as it comes, or with warnings if it is of a call
-// that has some and has a place for them.
-func (s *streams) tell(w http.ResponseWriter, answer *http.Response, x *intercepted) {
+// passOn moves an answer to the client as it comes, and logs it. The warnings of
+// its call are added if the answer has a place for them.
+func (s *http2Session) passOn(w http.ResponseWriter, answer *http.Response, x *intercepted) {
 	body := io.Reader(answer.Body)
-	if x != nil && answer.StatusCode < 300 && x.endpoint != nil && x.endpoint.Traits&rewrite.Warns != 0 {
+	if x.takesWarnings(answer.StatusCode) {
 		first, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
 		if err != nil {
-			s.answered(x, answer.StatusCode, "")
+			x.logAnswer(answer.StatusCode, "")
 			panic(http.ErrAbortHandler)
 		}
+		id := ""
 		if len(first) <= maxAnswer {
-			var id string
 			first, id = rewrite.Warn(first, x.warnings)
-			s.answered(x, answer.StatusCode, id)
 			answer.Header.Set("Content-Length", strconv.Itoa(len(first)))
-		} else {
-			s.answered(x, answer.StatusCode, "")
 		}
+		x.logAnswer(answer.StatusCode, id)
 		body = io.MultiReader(bytes.NewReader(first), body)
 	} else {
-		s.answered(x, answer.StatusCode, "")
+		x.logAnswer(answer.StatusCode, "")
 	}
 
 	header := w.Header()
@@ -202,7 +188,7 @@ func (s *streams) tell(w http.ResponseWriter, answer *http.Response, x *intercep
 		header.Add("Trailer", name)
 	}
 	w.WriteHeader(answer.StatusCode)
-	if answer.ContentLength != 0 { // an answer that is all head stays so
+	if answer.ContentLength != 0 { // without a body, the head alone ends the stream
 		flush(w)
 	}
 	if err := moveBody(w, body); err != nil {
@@ -213,7 +199,7 @@ func (s *streams) tell(w http.ResponseWriter, answer *http.Response, x *intercep
 	}
 }
 
-// moveBody writes what it reads as soon as it has it.
+// moveBody writes each piece of a body as soon as it has read it.
 func moveBody(w http.ResponseWriter, body io.Reader) error {
 	buffer := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buffer)
@@ -233,5 +219,5 @@ func moveBody(w http.ResponseWriter, body io.Reader) error {
 	}
 }
 
-// flush sends what was written. If it cannot, the next write tells.
+// flush sends what was written. If that fails, the next write returns the error.
 func flush(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() }

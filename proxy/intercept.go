@@ -3,120 +3,68 @@ package proxy
 import (
 	"bufio"
 	"bytes"
-	"context"
-	"errors"
-	"fmt"
-	"log/slog"
 	"net/http"
-	"strings"
-	"time"
 
-	"github.com/safesock/safesock/host"
 	"github.com/safesock/safesock/policy"
 	"github.com/safesock/safesock/rewrite"
 )
 
-// intercepted is a call that was read, on its way to the Engine.
-type intercepted struct {
-	endpoint *rewrite.Endpoint // nil if only an api rule looked at the call
-	peer     *host.Peer        // who made it
-	record   string            // the audit record's id
-	warnings []string
-}
-
-// intercept reads a call, has the policy decide and edit it, writes that to
-// the audit log, and sends on what came of it.
+// intercept reads a call, has the policy decide it, and sends on the call as it
+// was edited.
 func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (debt, error) {
-	x := &intercepted{endpoint: match.Endpoint, peer: c.peer}
-	q := question{head: isHEAD(h), intercepted: x}
-	// net/http is what the Engine reads it with.
+	x := &intercepted{server: c.server, peer: c.peer, endpoint: match.Endpoint}
+	e := exchange{toHEAD: h.isHEAD(), call: x}
+	// The Engine reads it with net/http.
 	request, err := http.ReadRequest(bufio.NewReaderSize(bytes.NewReader(h.raw), len(h.raw)))
 	if err != nil {
-		return nothing, c.refuseUnread(match, bad("%v", err), q.head)
+		return nothing, c.refuseUnread(match, bad("%v", err), e.toHEAD)
 	}
-	how, streams := h.requestFraming(), match.Endpoint == nil || match.Endpoint.Traits&rewrite.Streams != 0
-	n, body := len(h.raw), []byte(nil)
-	if !streams {
+	how, n, body := h.requestFraming(), len(h.raw), []byte(nil)
+	if match.ReadsBody(request.Header) {
 		if h.expects && how != noBody && len(c.client.pending) == n {
-			q.continued = true
+			e.continued = true
 			if _, err := c.client.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n")); err != nil {
 				return nothing, err
 			}
 		}
 		n, body, err = c.client.message(h, how, c.server.bodyLimit())
 		if err == errTooLong {
-			return nothing, c.refuseUnread(match, c.server.tooLong(), q.head)
-		} else if err != nil {
-			return nothing, c.refuseUnread(match, err, q.head)
+			err = c.server.tooLong()
+		}
+		if err != nil {
+			return nothing, c.refuseUnread(match, err, e.toHEAD)
 		}
 	}
-	call := rewrite.Call{Match: match, URL: request.URL, Header: request.Header, Body: body, Client: clientOf(c.peer)}
-	result, refusal := c.server.decide(p, call, x, c.client.waiting)
+	call := rewrite.Call{Match: match, URL: request.URL, Header: request.Header, Body: body}
+	result, refused := x.decide(p, call, c.client.waiting)
 	switch {
-	case refusal != nil && how == noBody && asksForGRPC(match, request.Header):
-		return nothing, c.refuseGRPC(h, refusal)
-	case refusal != nil && (streams || h.last):
-		return nothing, c.refuse(refusal, q.head)
-	case refusal != nil:
+	case refused == nil:
+	case how == noBody && asksForGRPC(match, request.Header):
+		return nothing, c.refuseGRPC(h, refused)
+	case !match.ReadsBody(request.Header) || h.last:
+		return nothing, c.refuse(refused, e.toHEAD)
+	default:
 		c.client.use(n)
-		status, reason := statusOf(refusal)
-		_, err := c.client.Write(errorAnswer(status, reason, q.head, false))
+		status, reason := statusOf(refused)
+		_, err := c.client.Write(errorAnswer(status, reason, e.toHEAD, false))
 		return nothing, err
 	}
-	if err := c.ask(q); err != nil {
+	if err := c.expectAnswer(e); err != nil {
 		status, _ := statusOf(err)
-		x.answered(c.server, status, "")
-		return nothing, c.refuse(err, q.head)
+		x.logAnswer(status, "")
+		return nothing, c.refuse(err, e.toHEAD)
 	}
 	if h, err = c.edit(h, n, call, result); err != nil {
 		return nothing, err
 	}
-	owed := anAnswer
-	if match.Endpoint != nil && match.Endpoint.Traits&(rewrite.Upgrades|rewrite.Hijacks) != 0 {
-		owed = aVerdict
+	if x.traits()&(rewrite.Upgrades|rewrite.Hijacks) != 0 {
+		return anUpgrade, c.forward(h)
 	}
-	return owed, c.forward(h)
+	return anAnswer, c.forward(h)
 }
 
-// tooLong refuses a body.
-func (s *Server) tooLong() error {
-	return &malformed{http.StatusRequestEntityTooLarge,
-		fmt.Sprintf("the body is longer than %d bytes, which is as much as is read of one call", s.bodyLimit())}
-}
-
-// decide has the policy decide and edit a call, and writes that to the audit
-// log. After an error the call goes no further.
-func (s *Server) decide(p *policy.Policy, call rewrite.Call, x *intercepted, waiting func() (context.Context, func())) (rewrite.Result, error) {
-	call.Time, call.Upstream, call.Listen = time.Now(), s.guarded, s.Listen
-	result, refusal := rewrite.Apply(p, call, callWorld{server: s, waiting: waiting})
-	var err error
-	if x.record, err = s.Audit.recordCall(call, x.peer, result, refusal, p.Observe()); err != nil {
-		s.log().Error("audit log", slog.Any("error", err))
-		refusal = &malformed{http.StatusInternalServerError, "the audit log cannot be written, so the call was not forwarded: " + err.Error()}
-	}
-	if refusal == nil {
-		s.warn(call, result.Outcomes, x)
-	}
-	return result, refusal
-}
-
-// warn keeps what the client is to be told for the answer. Where that has no
-// place for it, it goes to the log.
-func (s *Server) warn(call rewrite.Call, outcomes []rewrite.Outcome, x *intercepted) {
-	for _, outcome := range outcomes {
-		switch w := outcome.Warning(); {
-		case w == "":
-		case call.Endpoint != nil && call.Endpoint.Traits&rewrite.Warns != 0:
-			x.warnings = append(x.warnings, w)
-		default:
-			s.log().Warn(strings.TrimPrefix(w, "safesock: "), slog.String("call", call.Method+" "+call.Path),
-				slog.Int("uid", call.Client.UID), slog.Int("pid", call.Client.PID))
-		}
-	}
-}
-
-// edit puts the edited call in the place of the one that came, n pending bytes
-// with this head. What was not edited stays as it is.
+// edit replaces the call's n pending bytes, which begin with this head, by the
+// edited call, and returns its head. What was not edited stays as it is.
 func (c *connection) edit(h head, n int, call rewrite.Call, result rewrite.Result) (head, error) {
 	raw := h.raw
 	if result.Target != call.URL.RequestURI() {
@@ -124,36 +72,30 @@ func (c *connection) edit(h head, n int, call rewrite.Call, result rewrite.Resul
 	}
 	switch {
 	case !bytes.Equal(result.Body, call.Body):
-		c.client.replace(n, append(withLength(raw, len(result.Body)), result.Body...))
+		raw = withLength(raw, len(result.Body))
+		c.client.replace(n, append(raw, result.Body...))
 	case !bytes.Equal(raw, h.raw):
 		c.client.replace(len(h.raw), raw)
 	default:
 		return h, nil
 	}
-	end, err := headEnd(c.client.pending)
-	if err != nil {
-		return head{}, err
-	}
-	return parseRequest(c.client.pending[:end])
+	return parseRequest(c.client.pending[:len(raw)])
 }
 
-// answered logs what the Engine made of the call. It is too late to refuse:
-// trouble with the log is told on standard error.
-func (x *intercepted) answered(s *Server, status int, id string) {
-	if err := s.Audit.recordAnswer(x.record, status, id); err != nil {
-		s.log().Error("audit log", slog.Any("error", err))
-	}
+// asksForGRPC reports whether a request asks for the only upgrade that the
+// Engine makes of POST /grpc (moby: serveGRPC).
+func asksForGRPC(match rewrite.Match, header http.Header) bool {
+	return match.Endpoint != nil && match.Endpoint.Name == "grpc" && header.Get("Upgrade") == "h2c"
 }
 
-// statusOf gives the status and the words with which a client is refused.
-func statusOf(err error) (status int, reason string) {
-	var m *malformed
-	var r *rewrite.Refusal
-	switch {
-	case errors.As(err, &m):
-		return m.status, "safesock: " + m.reason
-	case errors.As(err, &r):
-		return r.Status, r.Message
+// refuseGRPC makes that upgrade in the Engine's place, and refuses each call
+// that comes over it, so that BuildKit's clients show the reason. A refused
+// upgrade tells buildx that the Engine has no BuildKit: it goes on to start one
+// in a privileged container, and shows only why that did not work.
+func (c *connection) refuseGRPC(h head, why error) error {
+	c.client.use(len(h.raw))
+	if _, err := c.client.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")); err != nil {
+		return err
 	}
-	return http.StatusInternalServerError, "safesock: " + err.Error()
+	return c.serveHTTP2(why)
 }

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// create is the call of "docker run -p 1234:80 web:1", cut short.
+// create is a short form of what "docker run -p 1234:80 web:1" sends.
 func create(body string) string {
 	return fmt.Sprintf("POST /v1.41/containers/create?name=web HTTP/1.1\r\nHost: docker\r\nUser-Agent: test\r\nContent-Type: application/json\r\nContent-Length: %d\r\nX-Last: 1\r\n\r\n%s", len(body), body)
 }
@@ -29,7 +29,7 @@ const (
 	warned    = `{"Id":"0123abcd","Warnings":["safesock: 80/tcp is published on 127.0.0.1:1234 instead of every interface (port \"unset goes to loopback\", built-in:LINE); to publish it wider, name an address (0.0.0.0:1234:80) or add a rule"]}`
 )
 
-// lines of the built-in policy move when it is edited.
+// line matches a place in the built-in policy, whose line numbers change with it.
 var line = regexp.MustCompile(`built-in:\d+`)
 
 func TestAnOpenPortIsBoundAndTold(t *testing.T) {
@@ -103,7 +103,7 @@ func TestACallThatNeedsNoEditGoesAsItCame(t *testing.T) {
 	}
 }
 
-func TestABodyIsFetchedWithoutTheEnginesContinue(t *testing.T) {
+func TestSafesockSays100ContinueForABodyThatItReads(t *testing.T) {
 	head, body, _ := strings.Cut(strings.Replace(create(openBody), "X-Last: 1", "Expect: 100-continue", 1), "\r\n\r\n")
 	edited, _, _ := strings.Cut(strings.Replace(create(boundBody), "X-Last: 1", "Expect: 100-continue", 1), "\r\n\r\n")
 	w := newWorld(t, func(e *peerEnd) {

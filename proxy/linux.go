@@ -15,7 +15,7 @@ import (
 )
 
 // spliceLength moves the next n bytes of src, of which none are pending.
-func spliceLength(dst, src *stream, n int64) error {
+func spliceLength(dst, src *socket, n int64) error {
 	s := splicer{dst: dst, src: src}
 	defer s.drop()
 	for n > 0 {
@@ -26,9 +26,9 @@ func spliceLength(dst, src *stream, n int64) error {
 	return s.flush()
 }
 
-// spliceChunks moves chunks without reading their data, until a small chunk
-// comes, or bytes that have been read already.
-func spliceChunks(dst, src *stream, c *chunks) error {
+// spliceChunks moves chunks without reading their data. It stops before a small
+// chunk, at the end of the body, and when bytes are pending.
+func spliceChunks(dst, src *socket, c *chunks) error {
 	s := splicer{dst: dst, src: src}
 	defer s.drop()
 	for len(src.pending) == 0 {
@@ -66,7 +66,7 @@ func spliceChunks(dst, src *stream, c *chunks) error {
 
 // spliceAll moves the bytes of src, of which none are pending, while they come
 // in bulk. It reports whether src has ended.
-func spliceAll(dst, src *stream) (ended bool, err error) {
+func spliceAll(dst, src *socket) (ended bool, err error) {
 	s := splicer{dst: dst, src: src}
 	for taken := int64(bulk); taken >= bulk; {
 		if taken, err = s.take(maxSplice); err != nil {
@@ -87,7 +87,7 @@ func spliceAll(dst, src *stream) (ended bool, err error) {
 // maxSplice is the most that one splice asks for: a Unix socket queues less.
 const maxSplice = 1 << 20
 
-// pipe carries pages from one socket to another. It is empty between uses.
+// pipe carries pages from a socket to another. It is empty between uses.
 type pipe struct{ r, w int }
 
 // pipes keeps a few pipes for the next use.
@@ -139,7 +139,7 @@ func (p pipe) close() {
 // splicer costs no descriptors. If no pipe can be made, as when no descriptors
 // are free, it copies the bytes.
 type splicer struct {
-	dst, src *stream
+	dst, src *socket
 	pipe     pipe
 	inPipe   int64 // bytes in the pipe
 }
@@ -171,7 +171,7 @@ func (s *splicer) take(limit int64) (n int64, err error) {
 	return n, err
 }
 
-// copy is take through a buffer.
+// copy does the same as take through src's buffer.
 func (s *splicer) copy(limit int64) (int64, error) {
 	if err := s.src.fill(); err == io.EOF {
 		return 0, nil
@@ -276,8 +276,8 @@ func (s *splicer) drop() {
 	}
 }
 
-// trySplice does not block. As a raw system call it does not tell the scheduler,
-// whose monitor thread would otherwise be woken to watch it.
+// trySplice does not wait. As a raw system call it is unknown to Go's scheduler,
+// which would otherwise wake its monitor thread to watch the call.
 func trySplice(from, to int, n int64) (int64, error) {
 	for {
 		moved, _, errno := unix.RawSyscall6(unix.SYS_SPLICE, uintptr(from), 0, uintptr(to), 0, uintptr(n), unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
@@ -291,9 +291,9 @@ func trySplice(from, to int, n int64) (int64, error) {
 	}
 }
 
-// giveBack returns memory to the system that was needed to start, or for clients
-// that have left. An idle proxy collects no garbage, and keeps the pages of every
-// part of the program that ever ran.
+// giveBack returns unused memory to the system: what was needed to start, or for
+// clients that have left. By itself, an idle program collects no garbage, and
+// keeps the pages of its code that have ever run.
 func giveBack() {
 	debug.FreeOSMemory()
 	closePipes()
@@ -315,7 +315,7 @@ func giveBack() {
 		if _, err := fmt.Sscanf(fields[0], "%x-%x", &from, &to); err != nil {
 			return
 		}
-		// The kernel reads the read-only pages of a file again when they are next used.
+		// The system reads these pages from the program's file when they are next used.
 		_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_DONTNEED)
 	}
 }

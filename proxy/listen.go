@@ -15,10 +15,10 @@ import (
 	"github.com/safesock/safesock/host"
 )
 
-// Listen makes a Unix socket at path, in a folder that it makes if missing. A
-// socket that another process answers on is refused; a stale one is replaced.
-// The mode is the socket's; group "" leaves its group alone. Closing the
-// listener removes the socket.
+// Listen makes a Unix socket at path with this mode and group; with group "" the
+// socket keeps the group it is made with. A missing folder is made. A socket on
+// which no process answers any more is replaced; one that is in use is an error.
+// Closing the listener removes the socket.
 func Listen(path string, mode fs.FileMode, group string) (net.Listener, error) {
 	gid := -1
 	if group != "" {
@@ -55,15 +55,15 @@ func Listen(path string, mode fs.FileMode, group string) (net.Listener, error) {
 	return &listener{UnixListener: l, path: path, unlock: unlock}, nil
 }
 
-// listener is a socket with a name in the file system and the lock that keeps
-// a second instance from it.
+// listener is a socket in the file system, with the lock that keeps a second
+// safesock from its path.
 type listener struct {
 	*net.UnixListener
 	path   string
 	unlock func()
 }
 
-// Close removes the socket. It can be called again.
+// Close removes the socket. A second call returns an error and does nothing.
 func (l *listener) Close() error {
 	err := l.UnixListener.Close()
 	if err == nil {
@@ -73,7 +73,7 @@ func (l *listener) Close() error {
 	return err
 }
 
-// listenPrivately makes a socket that nobody but its owner can connect to.
+// listenPrivately makes a socket that only its owner can connect to.
 func listenPrivately(path string) (*net.UnixListener, error) {
 	old := unix.Umask(0o177)
 	defer unix.Umask(old)
@@ -85,7 +85,8 @@ func listenPrivately(path string) (*net.UnixListener, error) {
 	return l, nil
 }
 
-// lock keeps a second instance away from path while this process lives.
+// lock keeps a second safesock away from path until unlock is called or this
+// process ends.
 func lock(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR|syscall.O_CLOEXEC, 0o600)
 	if err != nil {
@@ -98,7 +99,8 @@ func lock(path string) (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// removeStale removes a socket that nobody answers on any more.
+// removeStale removes a socket on which no process answers any more. A socket
+// that is in use is an error.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -77,7 +77,7 @@ func TestAGroupThatIsNotThereIsRefused(t *testing.T) {
 	}
 }
 
-func TestServingEndsWithTheOpenExchanges(t *testing.T) {
+func TestTheEndOfServingWaitsForOpenExchanges(t *testing.T) {
 	const slow = "GET /slow HTTP/1.1\r\nHost: docker\r\n\r\n"
 	asked, goOn := make(chan bool), make(chan bool)
 	w := newWorld(t, func(e *peerEnd) {
@@ -109,7 +109,7 @@ func TestServingEndsWithTheOpenExchanges(t *testing.T) {
 	}
 }
 
-func TestServingEndsWithACallThatIsRefusedMeanwhile(t *testing.T) {
+func TestTheEndOfServingWaitsForACallThatIsRefused(t *testing.T) {
 	w := newWorld(t, func(e *peerEnd) {
 		e.expect(ping)
 		e.send(okText)
@@ -121,8 +121,8 @@ func TestServingEndsWithACallThatIsRefusedMeanwhile(t *testing.T) {
 	c.expect(okText)
 	begun := len(create(openBody)) - 1
 	awaitPhase := func(phase int32) {
-		w.server.each(func(c *connection) {
-			for c.phase.Load() != phase {
+		w.server.each(func(c session) {
+			for c.(*connection).phase.Load() != phase {
 				time.Sleep(time.Millisecond)
 			}
 		})

@@ -9,12 +9,12 @@ import (
 
 const startCall = "POST /v1.41/containers/web/start HTTP/1.1\r\nHost: docker\r\nContent-Length: 0\r\n\r\n"
 
-// slowLookUp is an Engine that answers safesock's own question only when the
-// test says so, and any other call at once.
+// slowLookUp is an Engine that answers a question of safesock's own when the test
+// allows it, and any other call at once.
 type slowLookUp struct {
 	asked chan string // the path of each question
 	goOn  chan bool
-	ended chan bool // each time that safesock closes the connection of a question
+	ended chan bool // gets a value when safesock closes the connection of a question
 }
 
 func newSlowLookUp() *slowLookUp {
@@ -93,8 +93,8 @@ func TestALookUpThatTakesLongIsWaitedForAtTheEndOfServing(t *testing.T) {
 	}
 }
 
-// While an answer decides what the client's next bytes are, none of them is
-// read. A client that leaves is noticed all the same.
+// Until the answer says whether they are a raw stream, none of the client's bytes
+// are read. safesock notices all the same that the client leaves.
 func TestAClientThatLeavesBeforeTheAnswerToAnUpgradeEndsTheEnginesCall(t *testing.T) {
 	left := make(chan struct{})
 	w := newWorld(t, func(e *peerEnd) {

@@ -2,13 +2,10 @@ package proxy
 
 import "io"
 
-// bulk is how many bytes at a time are worth a splice.
-const bulk = 16 << 10
-
-// relay moves a message whose head begins src's pending bytes. The head goes
-// out with what has come of the body, in one write. It gives
+// relay moves a message from src to dst. src's pending bytes begin with its head.
+// One write takes the head and what has come of the body. relay returns
 // io.ErrUnexpectedEOF if src ends before the body does.
-func relay(dst, src *stream, h head, how framing, body chunks) error {
+func relay(dst, src *socket, h head, how framing, body chunks) error {
 	n := len(h.raw)
 	rest, left := src.pending[n:], h.length
 	switch how {
@@ -38,7 +35,8 @@ func relay(dst, src *stream, h head, how framing, body chunks) error {
 	return nil
 }
 
-func moveLength(dst, src *stream, n int64) error {
+// moveLength moves the next n bytes.
+func moveLength(dst, src *socket, n int64) error {
 	for n > 0 && (len(src.pending) > 0 || n < bulk) {
 		if err := src.await(1); err != nil {
 			return err
@@ -55,8 +53,8 @@ func moveLength(dst, src *stream, n int64) error {
 	return spliceLength(dst, src, n)
 }
 
-// moveChunks moves a chunked body as it comes, framing and trailer included.
-func moveChunks(dst, src *stream, c *chunks) error {
+// moveChunks moves a chunked body with its framing and its trailer.
+func moveChunks(dst, src *socket, c *chunks) error {
 	for !c.done() {
 		if err := src.await(1); err != nil {
 			return err
@@ -77,8 +75,8 @@ func moveChunks(dst, src *stream, c *chunks) error {
 	return nil
 }
 
-// moveAll moves whatever comes until src ends.
-func moveAll(dst, src *stream) error {
+// moveAll moves all bytes until src ends.
+func moveAll(dst, src *socket) error {
 	for {
 		if len(src.pending) == 0 {
 			if err := src.fill(); err == io.EOF {

@@ -5,7 +5,7 @@ package proxy
 import "runtime/debug"
 
 // spliceLength copies the next n bytes of src through its buffer.
-func spliceLength(dst, src *stream, n int64) error {
+func spliceLength(dst, src *socket, n int64) error {
 	for n > 0 {
 		if err := src.await(1); err != nil {
 			return err
@@ -20,11 +20,11 @@ func spliceLength(dst, src *stream, n int64) error {
 }
 
 // spliceChunks moves nothing: its caller copies each chunk.
-func spliceChunks(_, _ *stream, _ *chunks) error { return nil }
+func spliceChunks(_, _ *socket, _ *chunks) error { return nil }
 
 // spliceAll moves nothing: its caller copies what comes.
-func spliceAll(_, _ *stream) (ended bool, err error) { return false, nil }
+func spliceAll(_, _ *socket) (ended bool, err error) { return false, nil }
 
-// giveBack returns memory to the system that was needed to start, or for clients
-// that have left.
+// giveBack returns unused memory to the system: what was needed to start, or for
+// clients that have left.
 func giveBack() { debug.FreeOSMemory() }

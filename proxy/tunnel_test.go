@@ -29,7 +29,7 @@ func TestUpgradedConnectionsCarryWhateverComes(t *testing.T) {
 			seen := make(chan bool)
 			w := newWorld(t, func(e *peerEnd) {
 				e.expect(test.request)
-				e.send(test.answer + "with the head") // one packet
+				e.send(test.answer + "with the head") // in one write
 				<-seen
 				e.send("and later")
 				e.expect("GET / is data\r\n\r\n")
@@ -88,7 +88,7 @@ func TestAClientThatLeavesAStreamClosesTheEngine(t *testing.T) {
 		e.expect(execStart)
 		e.send(switched)
 		e.expectEnd()
-		for { // the Engine has nothing to say; it has to notice all the same
+		for { // until the socket is closed for writing too
 			if _, err := e.Write([]byte("x")); err != nil {
 				break
 			}
@@ -103,10 +103,10 @@ func TestAClientThatLeavesAStreamClosesTheEngine(t *testing.T) {
 }
 
 func TestEarlyBytesWaitForTheUpgrade(t *testing.T) {
-	held := make(chan bool)
+	sentEarly := make(chan bool)
 	w := newWorld(t, func(e *peerEnd) {
 		e.expect(execStart)
-		<-held
+		<-sentEarly
 		if n := e.in.Buffered(); n > 0 {
 			t.Errorf("%d early bytes reached the Engine before its answer", n)
 		}
@@ -116,15 +116,15 @@ func TestEarlyBytesWaitForTheUpgrade(t *testing.T) {
 	})
 	c := w.dial()
 	c.send(execStart + "early ")
-	held <- true
+	sentEarly <- true
 	c.expect(switched)
 	c.send("and late")
 	c.closeWrite()
 	c.expectEnd()
 }
 
-// A proxy that tunnels because the request asks for it would send what follows
-// to the Engine unread.
+// A proxy that tunnels as soon as a request asks for it would send the next
+// request to the Engine unread.
 func TestBytesBehindARefusedUpgradeAreTheNextRequest(t *testing.T) {
 	const next = "DELETE /containers/next HTTP/1.1\r\nHost: docker\r\n\r\n"
 	for name, answer := range map[string]string{

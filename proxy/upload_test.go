@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// An Engine that answers before it has read a whole body and does not want the
-// rest says that it sends no more, and keeps its socket open for a while (Go's
-// net/http: 500 ms). The client, which is still writing, must not fail before
-// it has read the answer.
+// An Engine can answer before it has read a whole body. If it does not want the
+// rest, it shuts down its sending half, and keeps its socket open for a while
+// (net/http: 500 ms). The client is still writing, and must not fail before it
+// has read the answer.
 func TestTheAnswerToAnUploadThatTheEngineDoesNotWantIsRead(t *testing.T) {
 	const length = 8 << 20
 	head := fmt.Sprintf("POST /images/load HTTP/1.1\r\nHost: docker\r\nContent-Length: %d\r\n\r\n", length)
@@ -47,7 +47,7 @@ func TestTheAnswerToAnUploadThatTheEngineDoesNotWantIsRead(t *testing.T) {
 	}
 }
 
-// A client that is refused while it writes a body without end reads why.
+// A client that is refused while it writes an endless body can read the reason.
 func TestARefusalOfAnUploadIsReadBeforeWritingFails(t *testing.T) {
 	w := newWorld(t, func(e *peerEnd) { t.Error("the Engine was called") })
 	w.setPolicy(`api "no loads" {
@@ -69,7 +69,7 @@ func TestARefusalOfAnUploadIsReadBeforeWritingFails(t *testing.T) {
 	select {
 	case err := <-written:
 		t.Errorf("writing failed before the answer was read: %v", err)
-	case <-time.After(lingerTime / 4): // as a client does that looks for an answer now and then
+	case <-time.After(lingerTime / 4): // a client may look for an answer only now and then
 	}
 	answer, err := io.ReadAll(c.in)
 	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 403 ") || !strings.Contains(string(answer), "no loads") {
@@ -79,8 +79,8 @@ func TestARefusalOfAnUploadIsReadBeforeWritingFails(t *testing.T) {
 	<-written
 }
 
-// The end of serving lets an upload go on that was answered before its end.
-func TestServingEndsWithAnUploadThatWasAnsweredEarly(t *testing.T) {
+// An upload that is answered early goes on after its answer.
+func TestTheEndOfServingWaitsForAnUploadThatWasAnsweredEarly(t *testing.T) {
 	const request = "POST /images/load HTTP/1.1\r\nHost: docker\r\nContent-Length: 6\r\n\r\n"
 	w := newWorld(t, func(e *peerEnd) {
 		e.expect(request + "abc")
@@ -99,7 +99,7 @@ func TestServingEndsWithAnUploadThatWasAnsweredEarly(t *testing.T) {
 	}
 }
 
-// Splices need a pipe. Without a descriptor for it bytes go through a buffer.
+// A splice needs a pipe. If no pipe can be opened, the bytes go through a buffer.
 func TestLongBodiesArriveWholeWithoutDescriptorsForPipes(t *testing.T) {
 	long := strings.Repeat("0123456789abcdef", 256<<10)
 	chunk := fmt.Sprintf("%x\r\n%s\r\n", len(long), long)
@@ -107,7 +107,7 @@ func TestLongBodiesArriveWholeWithoutDescriptorsForPipes(t *testing.T) {
 	hijack := "POST /exec/a/start HTTP/1.1\r\nHost: docker\r\nContent-Length: 2\r\n\r\n{}"
 	for name, test := range map[string]struct {
 		request, upload, head, download string
-		ends                            bool // only closing ends the answer
+		ends                            bool // the answer ends when the Engine closes the connection
 	}{
 		"by length":   {post + fmt.Sprintf("Content-Length: %d\r\n\r\n", len(long)), long, fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(long)), long, false},
 		"chunks":      {post + "Transfer-Encoding: chunked\r\n\r\n", chunk + chunk + "0\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", chunk + "3\r\nend\r\n" + chunk + "0\r\nX-Sum: 1\r\n\r\n", false},
@@ -123,7 +123,7 @@ func TestLongBodiesArriveWholeWithoutDescriptorsForPipes(t *testing.T) {
 			w := newWorld(t, func(e *peerEnd) {
 				for range times {
 					e.expect(test.request)
-					e.send(test.head[:9]) // the head is all that is there at first
+					e.send(test.head[:9]) // at first, no more than the head has come
 					e.send(test.head[9:])
 					<-begun
 					e.expect(test.upload)

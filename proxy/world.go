@@ -13,26 +13,27 @@ import (
 	"github.com/safesock/safesock/rewrite"
 )
 
-// callWorld is what one call has to know of the Engine and the host.
+// callWorld is a [rewrite.World]: it answers what the decision on one call asks
+// about the Engine and the host.
 type callWorld struct {
 	host.Machine
 	server *Server
-	// waiting gives a context that ends when the call's client is gone. It is
-	// to be stopped before anything else is read from the client.
+	// waiting returns a context that ends when the call's client is gone. stop
+	// has to be called before anything is read from the client.
 	waiting func() (ctx context.Context, stop func())
 }
 
-// Resolve has one path for the guarded socket, whatever other names it has.
+// Resolve resolves every name of the guarded socket to the same path.
 func (w callWorld) Resolve(path string) (resolved string, exists bool, err error) {
 	return w.ResolveAs(path, w.server.guarded)
 }
 
-// maxInspect bounds what is read of an Engine's answer to safesock's own
-// questions.
+// maxInspect bounds an answer of the Engine to a question of safesock's own, in
+// bytes.
 const maxInspect = 16 << 20
 
-// engineClient asks the Engine what safesock itself has to know, on
-// connections that no client's bytes ever see.
+// engineClient returns a client for safesock's own questions to the Engine. Its
+// connections carry nothing else.
 func engineClient(upstream string) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
@@ -46,8 +47,8 @@ func engineClient(upstream string) *http.Client {
 	}
 }
 
-// Engine asks the Engine, and waits as long as the client does: a container can
-// be locked by another call for as long as that takes.
+// Engine sends the Engine a GET, and waits for the answer as long as the client
+// waits: another call can lock a container for any time.
 func (w callWorld) Engine(path string) (rewrite.Answer, error) {
 	ctx, stop := w.waiting()
 	defer stop()

@@ -17,11 +17,10 @@ import (
 	"github.com/safesock/safesock/rewrite"
 )
 
-// patience is how long a test waits for what must happen. No test is about it.
+// patience is how long a test waits for an event before it fails.
 const patience = 20 * time.Second
 
-// world is an Engine that does as told, safesock in front of it, and what both
-// leave behind.
+// world is a fake Engine, safesock in front of it, and their files.
 type world struct {
 	t        *testing.T
 	engine   string // the Engine's socket
@@ -33,9 +32,8 @@ type world struct {
 	listener net.Listener
 }
 
-// newWorld starts both. Each connection to the Engine is handed to act, which
-// is given the bytes through a bufio.Reader. Options change the server before it
-// serves.
+// newWorld starts both. The Engine runs act for each of its connections, and then
+// closes the connection. Options change the server before it serves.
 func newWorld(t *testing.T, act func(e *peerEnd), options ...func(*Server)) *world {
 	t.Helper()
 	dir := t.TempDir()
@@ -133,12 +131,12 @@ func (w *world) dial() *peerEnd {
 	return c
 }
 
-// awaitConnections waits until safesock has so many clients.
+// awaitConnections waits until safesock has this number of clients.
 func (w *world) awaitConnections(want int) {
 	w.t.Helper()
 	for start := time.Now(); ; time.Sleep(time.Millisecond) {
 		got := 0
-		w.server.each(func(*connection) { got++ })
+		w.server.each(func(session) { got++ })
 		if got == want {
 			return
 		}
@@ -157,7 +155,7 @@ func (w *world) auditLog() string {
 	return string(log)
 }
 
-// peerEnd is a client or an Engine of a test, which says what it sees.
+// peerEnd is the end of a connection that a test holds: a client's or the Engine's.
 type peerEnd struct {
 	*net.UnixConn
 	in   *bufio.Reader

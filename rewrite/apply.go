@@ -43,7 +43,7 @@ type Call struct {
 	Match           // from Route
 	URL    *url.URL // the parsed target
 	Header http.Header
-	Body   []byte // the whole body; nil if the endpoint has the trait Streams
+	Body   []byte // the whole body; nil unless Match.ReadsBody
 
 	Client policy.Client
 	Time   time.Time
@@ -130,8 +130,8 @@ const ownMistake = "a mistake of safesock's own, please report it"
 
 // run reads the call, decides its claims and notes what has to change.
 func (c *pass) run(p *policy.Policy) {
-	c.refuseForms()
-	if c.call.Endpoint != nil && c.call.Endpoint.read != nil && c.refusal == nil {
+	if c.call.Endpoint != nil && c.call.Endpoint.read != nil {
+		c.refuseMultipart()
 		c.call.Endpoint.read(c.reading)
 	}
 	if c.refusal == nil && p.LooksAtKnown() {
@@ -207,7 +207,7 @@ func advisedIP(rules *policy.Decider, cl *claim) string {
 		return ""
 	case action == policy.Bind && port.IP == "":
 		port.IP = "0.0.0.0"
-	case action == policy.Deny && port.Place() == policy.EveryInterface:
+	case action == policy.Deny && port.PublishedOn() == policy.EveryInterface:
 		port.IP = "127.0.0.1"
 	default:
 		return ""
@@ -280,24 +280,6 @@ func (c *pass) observe() {
 	reason := strings.TrimPrefix(c.refusal.Message, "safesock: ")
 	c.claims = append(c.claims, &claim{Claim: policy.API{}, decision: policy.Decision{Reason: reason}})
 	c.refusal = nil
-}
-
-// refuseForms refuses a body that is a form. Engines read its fields as query
-// parameters, and prefer them to the target's (net/http: Request.ParseForm).
-// Podman's own API reads query parameters from the target alone.
-func (c *pass) refuseForms() {
-	if c.call.Endpoint == nil || strings.HasPrefix(c.call.Path, "/libpod/") {
-		return
-	}
-	length := c.call.Header.Get("Content-Length")
-	if len(c.call.Body) == 0 && (length == "0" || c.call.Endpoint.Traits&Streams == 0) {
-		return
-	}
-	for _, kind := range c.call.Header.Values("Content-Type") {
-		if strings.Contains(strings.ToLower(kind), "form") {
-			c.refuse(http.StatusUnsupportedMediaType, "a body of the Content-Type %q is not read by this endpoint; send application/json", kind)
-		}
-	}
 }
 
 // changers are the names of the rules that change the call.

@@ -124,7 +124,7 @@ func testCall(t testing.TB, method, target string, body []byte) Call {
 	}
 	return Call{
 		Match: match, URL: u, Header: http.Header{}, Body: body,
-		Client:   policy.Client{UID: 1000, GID: 1000, PID: 4242, User: policy.Known("ann"), Groups: policy.Known([]string{"ann", "docker"}), Command: policy.Known("docker")},
+		Client:   policy.Client{UID: 1000, GID: 1000, PID: 4242, User: policy.Found("ann"), Groups: policy.Found([]string{"ann", "docker"}), Command: policy.Found("docker")},
 		Time:     time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC),
 		Upstream: "/run/docker.sock",
 		Listen:   "/run/safesock/docker.sock",

@@ -1,5 +1,7 @@
 package rewrite
 
+import "github.com/gorilla/mux"
+
 // Endpoint is one intercepted route of the Engine's API.
 type Endpoint struct {
 	Method string
@@ -110,6 +112,18 @@ var Endpoints = []Endpoint{
 
 	// Engines since 29 serve gRPC beside their API.
 	{"POST", `/{service:(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*}/{method:\w+}`, "grpc.call", grpcCall, Streams},
+}
+
+// Request returns the method and the path of a call to the first endpoint with a
+// name. The variables of the path are pairs of name and value. It panics if there
+// is no such endpoint or variable.
+func Request(name string, variables ...string) (method, path string) {
+	e := endpoint(name)
+	target, err := mux.NewRouter().NewRoute().Path(e.Path).URLPath(variables...)
+	if err != nil {
+		panic(err)
+	}
+	return e.Method, target.EscapedPath()
 }
 
 // endpoint returns the first row of Endpoints with a name.

@@ -52,6 +52,17 @@ var Lookups = [...]Lookup{
 
 var notFound = []int{http.StatusNotFound}
 
+// Question is the request target that asks for an object of a kind by name. It
+// panics if no Lookup is of this kind.
+func Question(kind, name string) string {
+	for _, l := range Lookups {
+		if l.Kind == kind {
+			return l.Target(name)
+		}
+	}
+	panic("nothing is looked up as a " + kind)
+}
+
 // Target is the request target that asks for an object by name.
 func (l Lookup) Target(name string) string {
 	name = url.PathEscape(name)

@@ -39,7 +39,7 @@ func (o Outcome) Warning() string {
 
 // boundTo says where a port is published, and why.
 func (o Outcome) boundTo(p policy.Port) string {
-	asked := p.Place()
+	asked := p.PublishedOn()
 	p.Host = cmp.Or(o.HostPort, p.Host)
 	var places []string
 	for _, to := range o.Decision.To {
@@ -47,7 +47,7 @@ func (o Outcome) boundTo(p policy.Port) string {
 			places = []string{policy.EveryInterface}
 			break
 		}
-		places = append(places, policy.Port{IP: to.String(), Host: p.Host}.Place())
+		places = append(places, policy.Port{IP: to.String(), Host: p.Host}.PublishedOn())
 	}
 	given, instead, advice := strings.Join(places, " and "), " instead of "+asked, o.widen(p)
 	if given == asked {
@@ -82,7 +82,7 @@ func (o Outcome) whyUnpublished(mode string) string {
 	case d.Action == policy.Bind:
 		return text + "; a network that it joins later would publish it on " + o.boundTo(p)
 	default:
-		return text + "; a network that it joins later would publish it on " + p.Place() + because(d, "")
+		return text + "; a network that it joins later would publish it on " + p.PublishedOn() + because(d, "")
 	}
 }
 
@@ -156,7 +156,7 @@ func because(d policy.Decision, advice string) string {
 
 // portFlag is the part of docker's -p after the address.
 func portFlag(p policy.Port) string {
-	flag := fmt.Sprintf("%s:%d", p.Host, p.Container)
+	flag := p.Host + ":" + p.Numbers()
 	if p.Protocol != "tcp" {
 		flag += "/" + p.Protocol
 	}

@@ -31,7 +31,7 @@ type reading struct {
 	jsonedit.Edits
 	came   string     // the request target
 	sent   string     // the request target to send
-	params url.Values // of the target's query, nil until a parameter is read
+	params url.Values // of the target's query and of a form, nil until a parameter is read
 }
 
 // existing is an object that the Engine has. The claims that its values make
@@ -68,11 +68,9 @@ type request struct {
 	listen   string // path of safesock's own socket, which replaces it in mounts
 }
 
-// Bounds on the cost of one call. A call that claims every TCP port stays below.
-const (
-	maxClaims     = 70_000
-	maxParameters = 10_000
-)
+// maxClaims bounds the cost of one call. A call that claims every TCP port stays
+// below.
+const maxClaims = 70_000
 
 // note adds an outcome for a change that no rule decided.
 func (c *reading) note(at jsonedit.Value, after string) {
@@ -104,6 +102,9 @@ func (c *reading) json() jsonedit.Value {
 		}
 	}
 	body, err := jsonedit.Parse(string(c.text))
+	if err != nil && isForm(c.header) {
+		return jsonedit.Value{} // Engines read it as parameters alone
+	}
 	if err != nil {
 		c.refuse(http.StatusBadRequest, "the body: %v", err)
 		return jsonedit.Value{}

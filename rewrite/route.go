@@ -21,6 +21,19 @@ type Match struct {
 	Known    bool   // the route was reviewed, and the version is not newer than those that were
 }
 
+// ReadsBody reports whether the call's body is read before the call is forwarded.
+// It is not if no endpoint intercepts the call, or the endpoint has the trait
+// Streams. A form is read all the same, since Engines take parameters from it,
+// unless the connection may become a raw stream: such calls have no parameters
+// that matter.
+func (m Match) ReadsBody(h http.Header) bool {
+	if m.Endpoint == nil {
+		return false
+	}
+	traits := m.Endpoint.Traits
+	return traits&Streams == 0 || traits&(Upgrades|Hijacks) == 0 && isForm(h)
+}
+
 // Route finds the endpoint of a request as the Engine's router does: by its method
 // and its path, decoded once, with or without a version. Podman's router matches
 // the path before it is decoded; an endpoint in this reading counts, too. A path

@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,6 +25,7 @@ type explain struct {
 	policies   policies
 	compose    clients.Compose
 	as         string
+	engine     string
 	imagePorts []string
 	format     string
 	json       bool
@@ -40,27 +43,33 @@ var failures = []string{"deny", "bind", "warn"}
 func newExplain() *cobra.Command {
 	var e explain
 	cmd := &cobra.Command{
-		Use:   "explain [FILE...|-|docker run ARGS...]",
+		Use:   "explain [FILE...|-|docker run ARGS...|docker compose up]",
 		Short: "Show what the policy makes of a compose file, a docker run line or a call",
 		Long: `Decides calls as serve would, and prints every claim on the host with the rule
 that decides it, for one of
 
-  a compose file   the calls of docker compose up, with the lines of the file;
-                   several FILEs are merged as with docker compose -f. Without
-                   FILE, the one that docker compose would find
-  docker run …     the call that this line makes (also docker create, podman)
-  a create body    the JSON body of a container create call
-  a call           a line as in "POST /networks/create", and its body below
+  a compose file     the calls of docker compose up, with the lines of the file;
+                     several FILEs are merged as with docker compose -f. Without
+                     FILE, the one that docker compose would find
+  docker compose up  the calls of the files that this line names, or would find
+  docker run …       the call that this line makes (also docker create, podman,
+                     nerdctl, and with sudo)
+  a create body      the JSON body of a container create call
+  a call             a line as in "POST /networks/create", and its body below
 
 No Engine is needed. What only an Engine could tell (which ports an image
 exposes, what an existing network, volume or container is) counts as not there,
-and is listed below the table; --image-port tells what an image exposes. "-" is
-a compose file, a call or its body on standard input.
+and is listed below the table; --image-port tells what an image exposes. Some
+decisions depend on the Engine's version. It is the one of --engine, or else
+that of the Engine that serve would guard, if it answers; if none does, it is
+taken for an old one, and a note names these decisions. "-" is a compose file, a
+call or its body on standard input.
 
 ` + policyHelp,
 		Example: `  safesock explain
   safesock explain compose.yaml compose.prod.yaml --profile debug
   safesock explain docker run -p 8080:80 -v /var/run/docker.sock:/s web
+  safesock explain --engine 28.5 docker compose -f compose.prod.yaml up -d
   safesock explain --policy ci.hcl --fail-on deny --format github compose.yaml
   docker compose config | safesock explain -`,
 		RunE: func(cmd *cobra.Command, args []string) error { return e.run(cmd, args) },
@@ -72,6 +81,7 @@ a compose file, a call or its body on standard input.
 	f.StringArrayVar(&e.compose.Profiles, "profile", nil, "Compose `profile` to turn on; may be repeated")
 	f.StringArrayVar(&e.compose.EnvFiles, "env-file", nil, "environment `file` for variables in compose files, instead of .env; may be repeated")
 	f.StringVar(&e.as, "as", "", "decide for the `user` of this name instead of you")
+	f.StringVar(&e.engine, "engine", "", "decide for an Engine of this `version`, as in 28.5 or podman-5.8")
 	f.StringArrayVar(&e.imagePorts, "image-port", nil, "`port` that images expose, as in 80 or 53/udp, for -P; may be repeated")
 	f.StringVar(&e.format, "format", "text", "how to print: "+strings.Join(formats, ", "))
 	f.BoolVar(&e.json, "json", false, "same as --format json")
@@ -83,7 +93,11 @@ a compose file, a call or its body on standard input.
 }
 
 func (e *explain) run(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 && !clients.IsRunLine(args) {
+	line, err := clients.ParseLine(args)
+	if err != nil {
+		return err
+	}
+	if len(args) > 0 && line == nil {
 		// Options may follow the files.
 		cmd.Flags().SetInterspersed(true)
 		if err := cmd.ParseFlags(args); err != nil {
@@ -104,25 +118,43 @@ func (e *explain) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	world, err := e.world()
+	here := &thisHost{engine: resolvedUpstream()}
+	world, err := e.world(here)
 	if err != nil {
 		return err
 	}
 	shown := report{diff: e.diff, observe: loaded.Observe()}
-	calls, err := e.calls(cmd.Context(), cmd.InOrStdin(), args, world, &shown)
+	calls, err := e.calls(cmd.Context(), cmd.InOrStdin(), args, line, world, &shown)
 	if err != nil {
 		return err
 	}
+	var unsure []string
 	for _, each := range calls {
 		got, err := world.apply(loaded, each)
 		if err != nil {
 			return err
 		}
+		differing, err := world.unsure(loaded, got)
+		if err != nil {
+			return err
+		}
+		unsure = append(unsure, differing...)
+		got.result.Outcomes = inRuns(got.result.Outcomes)
 		shown.verdicts = append(shown.verdicts, got)
 	}
+	if len(unsure) > 0 {
+		slices.Sort(unsure)
+		shown.notes = append(shown.notes, fmt.Sprintf("what is decided depends on the Engine, which did not answer and is taken for an old one: %s; name yours, as in --engine 28.5",
+			strings.Join(slices.Compact(unsure), ", ")))
+	}
+	shown.unknown = len(world.unknown) > 0
 	shown.notes = append(shown.notes, unknownNotes(world.unknown)...)
-	for _, path := range world.machine.(*thisHost).hidden {
-		shown.notes = append(shown.notes, fmt.Sprintf("%s may not be looked at by you, and is taken as it is written; serve follows its links", path))
+	shown.notes = append(shown.notes, shown.foreignAddresses()...)
+	if len(world.invented) > 0 && (e.diff || e.format == "json") {
+		shown.notes = append(shown.notes, fmt.Sprintf("safesock chooses free ports when the call is made; the body has %s in their place", numbers(world.invented)))
+	}
+	for _, path := range here.hidden {
+		shown.notes = append(shown.notes, fmt.Sprintf("you may not look at %s, so its symbolic links were not followed; serve follows them", path))
 	}
 	if err := shown.print(cmd.OutOrStdout(), e.format); err != nil {
 		return err
@@ -133,53 +165,97 @@ func (e *explain) run(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// world answers for an Engine that only knows the ports of --image-port.
-func (e *explain) world() (*offline, error) {
+// numbers lists numbers, each once.
+func numbers(list []int) string {
+	var texts []string
+	for _, each := range list {
+		if text := strconv.Itoa(each); !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
+	}
+	return strings.Join(texts, ", ")
+}
+
+// resolvedUpstream is the path of the Engine's socket behind its symbolic links.
+func resolvedUpstream() string {
+	if resolved, _, err := (host.Machine{}).Resolve(usualUpstream); err == nil {
+		return resolved
+	}
+	return usualUpstream
+}
+
+// world answers for this host, and for an Engine of which only the version and the
+// ports of --image-port are known.
+func (e *explain) world(here *thisHost) (*offline, error) {
 	client, err := clientNamed(e.as)
 	if err != nil {
 		return nil, err
 	}
-	engine := usualUpstream
-	if resolved, _, err := (host.Machine{}).Resolve(engine); err == nil {
-		engine = resolved
-	}
-	world := &offline{client: client, time: time.Now(), machine: &thisHost{engine: engine}, upstream: engine, listen: usualOwn}
+	world := &offline{client: client, time: time.Now(), machine: here, upstream: here.engine, listen: usualOwn}
 	if len(e.imagePorts) > 0 {
-		world.image, err = imageExposing(e.imagePorts)
+		if world.image, err = imageExposing(e.imagePorts); err != nil {
+			return nil, err
+		}
 	}
+	if e.engine == "" {
+		world.version = sync.OnceValue(foundVersion)
+		return world, nil
+	}
+	version, err := versionOf(e.engine)
+	world.version = func() []byte { return version }
 	return world, err
+}
+
+// foundVersion asks the Engine that serve would guard for its version. It is nil
+// if no Engine answers.
+func foundVersion() []byte {
+	found, err := findEngine("", os.Getenv("DOCKER_HOST"), usualEngines(), usualOwn)
+	if err != nil {
+		return nil
+	}
+	return askVersion(found.path)
 }
 
 // calls reads the calls to explain, and notes what a person should know
 // about them.
-func (e *explain) calls(ctx context.Context, stdin io.Reader, args []string, world *offline, shown *report) ([]clients.Call, error) {
-	if clients.IsRunLine(args) {
-		one, err := clients.Run(args)
+func (e *explain) calls(ctx context.Context, stdin io.Reader, args []string, line *clients.Line, world *offline, shown *report) ([]clients.Call, error) {
+	if line != nil && line.Local {
+		shown.notes = append(shown.notes, localNotes[line.Client])
+	}
+	switch {
+	case line != nil && line.IsCompose():
+		if err := line.Compose(&e.compose); err != nil {
+			return nil, fmt.Errorf("%s: %w", line.Client, err)
+		}
+	case line != nil:
+		one, err := line.Run()
 		var unknown *pflag.NotExistError
 		if errors.As(err, &unknown) {
-			return nil, fmt.Errorf("%s: %w; options of explain stand before %s", args[0], err, args[0])
+			return nil, fmt.Errorf("%s: %w; options of explain stand before %s", line.Client, err, args[0])
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", args[0], err)
+			return nil, fmt.Errorf("%s: %w", line.Client, err)
 		}
 		return []clients.Call{one}, nil
-	}
-	if i := slices.IndexFunc(args, func(arg string) bool { return strings.HasSuffix(arg, ".hcl") }); i >= 0 {
-		return nil, fmt.Errorf("%s: is a policy, not a compose file; name it with --policy %s", args[i], args[i])
-	}
-	if len(args) == 1 {
-		src, err := readInput(stdin, args[0])
-		if err != nil {
-			return nil, err
+	default:
+		if i := slices.IndexFunc(args, func(arg string) bool { return strings.HasSuffix(arg, ".hcl") }); i >= 0 {
+			return nil, fmt.Errorf("%s: is a policy, not a compose file; name it with --policy %s", args[i], args[i])
 		}
-		if clients.IsCall(src) {
-			return []clients.Call{clients.ParseCall(src)}, nil
+		if len(args) == 1 {
+			src, err := readInput(stdin, args[0])
+			if err != nil {
+				return nil, err
+			}
+			if clients.IsCall(src) {
+				return []clients.Call{clients.ParseCall(src)}, nil
+			}
+			if args[0] == "-" {
+				e.compose.Text = string(src)
+			}
 		}
-		if args[0] == "-" {
-			e.compose.Text = string(src)
-		}
+		e.compose.Files = args
 	}
-	e.compose.Files = args
+	e.compose.Stdin = stdin
 	project, err := e.compose.Load(ctx)
 	if errors.Is(err, clients.ErrNoCompose) {
 		return nil, errors.New("no compose file here; name a FILE, - for a compose file or a call on standard input, or a docker run line")
@@ -188,9 +264,16 @@ func (e *explain) calls(ctx context.Context, stdin io.Reader, args []string, wor
 		return nil, err
 	}
 	shown.hints = hints(project)
+	shown.services = len(project.Services)
 	calls, answers := clients.Up(project)
 	world.engine = answers
 	return calls, nil
+}
+
+// localNotes are about clients that start containers without an Engine.
+var localNotes = map[string]string{
+	"podman":  "podman starts containers itself, and safesock does not see them; with podman --remote, it calls the socket that safesock guards",
+	"nerdctl": "nerdctl calls containerd, which safesock does not guard; this is what becomes of the same line of docker",
 }
 
 // readInput reads a file, or standard input for "-".
@@ -221,8 +304,8 @@ func unknownNotes(paths []string) []string {
 		kind, name, _ := strings.Cut(strings.Trim(path, "/"), "/")
 		name = strings.TrimSuffix(name, "/json")
 		switch kind {
-		case "version", "info":
-			notes = append(notes, "the Engine is not known, and taken for an old one")
+		case "info":
+			notes = append(notes, "the Engine's default runtime is not known")
 		case "images":
 			notes = append(notes, fmt.Sprintf("-P publishes every port that image %q exposes, which only an Engine knows; name them, as in --image-port 80", name))
 		default:

@@ -10,48 +10,64 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// hints name the services of a project that publish ports which other services of
-// it use: those reach each other by name, without a published port.
+// hints name the services of a project that publish ports, and that other services
+// of the project use: those reach each other by name, without a published port.
 func hints(project *types.Project) []string {
-	var found []string
-	for _, name := range project.ServiceNames() {
-		service := project.Services[name]
-		if len(service.Ports) == 0 || service.NetworkMode != "" {
-			continue
-		}
-		var users []string
-		for _, other := range project.ServiceNames() {
-			if how := uses(project.Services[other], name); other != name && how != "" && meet(project.Services[other], service) {
-				users = append(users, fmt.Sprintf("%s (%s)", other, how))
+	names := project.ServiceNames()
+	users := map[string][]string{} // of a service, as in "web (depends_on)"
+	for _, name := range names {
+		for used, how := range uses(project.Services[name]) {
+			if service, ok := project.Services[used]; ok && used != name && meet(project.Services[name], service) {
+				users[used] = append(users[used], fmt.Sprintf("%s (%s)", name, how))
 			}
 		}
-		if len(users) == 0 {
+	}
+	var found []string
+	for _, name := range names {
+		service := project.Services[name]
+		if len(service.Ports) == 0 || len(users[name]) == 0 {
 			continue
 		}
-		port := service.Ports[0].Target
 		found = append(found, fmt.Sprintf("%s is used by %s, which can reach it as %s:%d without a published port; if nothing outside of the project needs it, drop its ports from the compose file",
-			name, strings.Join(users, ", "), name, port))
+			name, strings.Join(users[name], ", "), name, service.Ports[0].Target))
 	}
 	return found
 }
 
-// uses says how a service depends on another, or "" if it does not.
-func uses(service types.ServiceConfig, name string) string {
+var (
+	// hostName is a word of an environment variable that may be a service's name.
+	hostName = regexp.MustCompile(`(?:^|[/@,= ])([\w.-]+)`)
+	// hostEnd is what follows a name that is used as a host's.
+	hostEnd = regexp.MustCompile(`^(:\d+|[/, ]|$)`)
+)
+
+// uses returns the names that a service uses as those of other services, and how.
+func uses(service types.ServiceConfig) map[string]string {
+	used := map[string]string{}
+	add := func(name, how string) {
+		if used[name] == "" {
+			used[name] = how
+		}
+	}
 	for _, link := range service.Links {
-		if target, _, _ := strings.Cut(link, ":"); target == name {
-			return "links" // which Compose adds to depends_on, too
-		}
+		name, _, _ := strings.Cut(link, ":")
+		add(name, "links") // which Compose adds to depends_on, too
 	}
-	if _, ok := service.DependsOn[name]; ok {
-		return "depends_on"
+	for name := range service.DependsOn {
+		add(name, "depends_on")
 	}
-	host := regexp.MustCompile(`(^|[/@,= ])` + regexp.QuoteMeta(name) + `(:\d+|[/, ]|$)`)
 	for _, key := range slices.Sorted(maps.Keys(service.Environment)) {
-		if value := service.Environment[key]; value != nil && host.MatchString(*value) {
-			return "environment " + key
+		value := service.Environment[key]
+		if value == nil {
+			continue
+		}
+		for _, at := range hostName.FindAllStringSubmatchIndex(*value, -1) {
+			if hostEnd.MatchString((*value)[at[3]:]) {
+				add((*value)[at[2]:at[3]], "environment "+key)
+			}
 		}
 	}
-	return ""
+	return used
 }
 
 // meet reports whether two services share a network.

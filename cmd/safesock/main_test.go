@@ -143,6 +143,8 @@ func fakeEngine() {
 		switch {
 		case r.URL.Path == "/_ping":
 			fmt.Fprint(w, "OK")
+		case r.URL.Path == "/version":
+			fmt.Fprint(w, `{"Version":"28.5.2","ApiVersion":"1.51","Components":[]}`)
 		case r.URL.Path == "/events":
 			_ = http.NewResponseController(w).Flush()
 			if _, err := daemon.SdNotify(false, "EVENTS=1"); err != nil {

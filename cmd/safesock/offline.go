@@ -29,6 +29,7 @@ type verdict struct {
 	match   rewrite.Match
 	result  rewrite.Result
 	refusal *rewrite.Refusal // nil if the call would be forwarded
+	assumed bool             // the Engine's version was asked for and is not known
 }
 
 // endpoint names the call, "" if it is not one that safesock intercepts.
@@ -46,21 +47,6 @@ func (v *verdict) itself(p *policy.Policy, o *offline) policy.Decision {
 		Container: v.result.Container, Compose: v.result.Compose,
 		Client: o.client, Time: o.time, Interface: o.Addresses,
 	}, policy.API{})
-}
-
-// position is the line that makes a claim in what was given, nil if there is
-// none.
-func (v *verdict) position(o rewrite.Outcome) *clients.Position {
-	claim := clients.Claim{Kind: string(o.Claim.Kind()), Pointer: o.Pointer}
-	switch c := o.Claim.(type) {
-	case policy.Network:
-		claim.Text = c.Name
-	case policy.Mount:
-		claim.Text = c.Target
-	case policy.Privilege:
-		claim.Text = c.Value
-	}
-	return v.Position(claim)
 }
 
 // machine is the host of a world.
@@ -82,7 +68,11 @@ type offline struct {
 	upstream string // path of the Engine's socket
 	listen   string // path of safesock's own
 
-	unknown []string // what was asked for and engine has not
+	version func() []byte // the Engine's answer about its version; nil, or returns nil, if it is not known
+
+	unknown  []string // what was asked for and engine has not, but for the version
+	assumed  bool     // the version was asked for in this call, and is not known
+	invented []int    // host ports that stand for those that safesock would choose
 }
 
 // apply decides a call as serve would.
@@ -92,6 +82,7 @@ func (o *offline) apply(p *policy.Policy, call clients.Call) (verdict, error) {
 		return verdict{}, err
 	}
 	got := verdict{Call: call}
+	o.assumed = false
 	if got.match, err = rewrite.Route(call.Method, target); err != nil {
 		return got.refused(err)
 	}
@@ -104,7 +95,60 @@ func (o *offline) apply(p *policy.Policy, call clients.Call) (verdict, error) {
 		Upstream: o.upstream,
 		Listen:   o.listen,
 	}, o)
+	for i := range got.result.Outcomes {
+		got.result.Outcomes[i].HostPort = "" // invented
+	}
+	got.assumed = o.assumed
 	return got.refused(err)
+}
+
+// unsure names the claims of a call that would be decided otherwise, or not be
+// made, if the Engine whose version is not known were another.
+func (o *offline) unsure(p *policy.Policy, v verdict) ([]string, error) {
+	if !v.assumed {
+		return nil, nil
+	}
+	var found []string
+	for _, name := range others {
+		version, err := versionOf(name)
+		if err != nil {
+			return nil, err
+		}
+		there := *o
+		there.version = func() []byte { return version }
+		other, err := there.apply(p, v.Call)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, v.unlike(other)...)
+		found = append(found, other.unlike(v)...)
+	}
+	return found, nil
+}
+
+// unlike names the claims that another verdict of the same call has not, or has
+// with another decision.
+func (v *verdict) unlike(other verdict) (names []string) {
+	there := other.decisions()
+	for line, claim := range v.decisions() {
+		if _, ok := there[line]; !ok {
+			names = append(names, claim)
+		}
+	}
+	return names
+}
+
+// decisions are the claims in a line, by their decisions in a line.
+func (v *verdict) decisions() map[string]string {
+	lines, denied := map[string]string{}, false
+	for _, o := range v.result.Outcomes {
+		denied = denied || o.Decision.Action == policy.Deny
+		lines[inALine(o.Claim)+": "+decided(o)+" ("+o.Decision.Rule.String()+")"] = inALine(o.Claim)
+	}
+	if v.refusal != nil && !denied {
+		lines[v.refusal.Message] = "the call"
+	}
+	return lines
 }
 
 // refused fills in the refusal that err is, if it is one.
@@ -122,28 +166,43 @@ func (o *offline) Engine(target string) (rewrite.Answer, error) {
 	if body, ok := o.engine[path]; ok {
 		return rewrite.Answer{Status: http.StatusOK, Body: body, Docker: true}, nil
 	}
-	if o.image != nil && strings.HasPrefix(path, "/images/") {
+	if o.image != nil && strings.HasPrefix(path, imagesPath) {
 		return rewrite.Answer{Status: http.StatusOK, Body: o.image}, nil
+	}
+	if path == versionPath {
+		if o.version != nil {
+			if known := o.version(); known != nil {
+				return rewrite.Answer{Status: http.StatusOK, Body: known, Docker: true}, nil
+			}
+		}
+		o.assumed = true
+		return rewrite.Answer{Status: http.StatusOK, Body: oldest}, nil
 	}
 	if !slices.Contains(o.unknown, path) {
 		o.unknown = append(o.unknown, path)
 	}
-	if path == "/version" {
-		return rewrite.Answer{Status: http.StatusOK, Body: oldest}, nil
-	}
 	return rewrite.Answer{Status: http.StatusNotFound, Body: []byte(`{"message":"not known here"}`)}, nil
 }
 
-// oldest is the version of an Engine that is not known: it is taken for one
-// without the firewall and the checks of later ones.
-var oldest = []byte(`{"Version":"0","ApiVersion":"0","Components":[]}`)
+// Where an Engine is asked for its version, and for its images.
+var (
+	versionPath      = rewrite.Question("version", "")
+	imagesPath, _, _ = strings.Cut(rewrite.Question("image", "NAME"), "NAME")
+)
 
-// examplePort stands for the free port that safesock would find.
-const examplePort = 32768
-
-// FreePort opens none.
-func (o *offline) FreePort(string, []netip.Addr, int, int, func(int) bool) (int, error) {
-	return examplePort, nil
+// FreePort opens none: it returns the first port that is not taken by another
+// port of the call.
+func (o *offline) FreePort(_ string, _ []netip.Addr, first, last int, taken func(int) bool) (int, error) {
+	if first == 0 {
+		first, last = 32768, 65535
+	}
+	for port := first; port <= last; port++ {
+		if !taken(port) {
+			o.invented = append(o.invented, port)
+			return port, nil
+		}
+	}
+	return 0, errors.New("every port of the range is taken")
 }
 
 // The sockets of a world that names none.
@@ -158,14 +217,16 @@ type thisHost struct {
 	host.Machine
 	engine string // path of the Engine's socket
 
-	hidden []string // paths that it may not look at
+	hidden []string // paths that it may not look at, each once
 }
 
 // Resolve has one path for the Engine's socket, whatever other names it has.
 func (h *thisHost) Resolve(path string) (resolved string, exists bool, err error) {
 	resolved, exists, err = h.ResolveAs(path, h.engine)
 	if errors.Is(err, fs.ErrPermission) {
-		h.hidden = append(h.hidden, path)
+		if !slices.Contains(h.hidden, path) {
+			h.hidden = append(h.hidden, path)
+		}
 		return path, true, nil
 	}
 	return resolved, exists, err
@@ -183,7 +244,7 @@ func clientNamed(name string) (policy.Client, error) {
 		UID: uid, GID: gid, PID: os.Getpid(),
 		User:    func() (string, error) { return host.UserName(uid) },
 		Groups:  func() ([]string, error) { return host.GroupNames(append([]int{gid}, gids...)...) },
-		Command: policy.Known("docker"),
+		Command: policy.Found("docker"),
 	}, err
 }
 

@@ -84,7 +84,11 @@ func TestServeAndExplainDecideAlike(t *testing.T) {
 	}
 	calls := map[string]clients.Call{}
 	for name, line := range lines {
-		calls[name], err = clients.Run(append(append([]string{"docker", "run"}, strings.Fields(line)...), "web"))
+		parsed, err := clients.ParseLine(append(append([]string{"docker", "run"}, strings.Fields(line)...), "web"))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		calls[name], err = parsed.Run()
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

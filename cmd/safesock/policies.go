@@ -22,16 +22,24 @@ unless safesock runs as root, and /etc/safesock/policy.hcl.`
 
 const policyHelp = `Without --policy ` + usualPolicyHelp + ` The built-in policy
 decides what they leave open ("safesock policy" prints it). --policy /dev/null
-uses the built-in one alone; a file without a rule or a setting is a mistake.`
+uses the built-in one alone; a file without a rule or a setting is a mistake.
+--set gives a local of a policy another value. The value is a text, unless it is
+true, false, a number, or HCL that begins with ", [ or {.`
 
 // policies are the policy files of a command.
 type policies struct {
 	paths []string // files, and folders of *.hcl files; none for the usual places
+	set   []string // NAME=VALUE, other values for the files' locals
 	names []string // of the policies in force since load, in the order in which their rules are tried
 }
 
 func (p *policies) flag(f *pflag.FlagSet) {
 	f.StringArrayVar(&p.paths, "policy", nil, "policy `file`, or folder of *.hcl files in name order; may be repeated, earlier rules are tried first")
+	p.setFlag(f)
+}
+
+func (p *policies) setFlag(f *pflag.FlagSet) {
+	f.StringArrayVar(&p.set, "set", nil, "another value for a local of the policy, `NAME=VALUE`, as in workspace=/srv/jobs or ports=[80,443]; may be repeated")
 }
 
 // load reads the files, and puts the built-in policy behind them.
@@ -40,7 +48,7 @@ func (p *policies) load() (*policy.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := policy.Parse(rewrite.Names, append(files, safesock.Policy)...)
+	loaded, err := p.parse(files)
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +61,19 @@ func (p *policies) load() (*policy.Policy, error) {
 		p.names = append(p.names, safesock.Policy.Name)
 	}
 	return loaded, nil
+}
+
+// parse parses the files, the values of --set and the built-in policy.
+func (p *policies) parse(files []policy.File) (*policy.Policy, error) {
+	all := slices.Clone(files)
+	for _, set := range p.set {
+		name, text, ok := strings.Cut(set, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("--set %s: write NAME=VALUE, as in --set workspace=/srv/jobs", set)
+		}
+		all = append(all, policy.File{Name: "--set " + name, Src: []byte(text), Local: name})
+	}
+	return policy.Parse(rewrite.Names, append(all, safesock.Policy)...)
 }
 
 // read reads the files in the order in which their rules are tried.

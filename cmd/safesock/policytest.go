@@ -20,6 +20,7 @@ import (
 	"github.com/safesock/safesock"
 	"github.com/safesock/safesock/clients"
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite"
 )
 
 // testFile is a *.policytest.hcl file.
@@ -100,20 +101,19 @@ func count(facts ...bool) int {
 	return n
 }
 
-// policies are the files that a test file is about: those it names, or the
+// paths are the policies that a test file is about: those it names, or the
 // one beside it.
-func (f *testFile) policies() policies {
+func (f *testFile) paths() (paths []string) {
 	if len(f.Policy) == 0 {
-		return policies{paths: []string{strings.TrimSuffix(f.name, testSuffix) + ".hcl"}}
+		return []string{strings.TrimSuffix(f.name, testSuffix) + ".hcl"}
 	}
-	var found policies
 	for _, path := range f.Policy {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(filepath.Dir(f.name), path)
 		}
-		found.paths = append(found.paths, path)
+		paths = append(paths, path)
 	}
-	return found
+	return paths
 }
 
 // decide returns what comes of a case, as its want should read, and the rules
@@ -184,10 +184,14 @@ func (c *testCase) calls(ctx context.Context, dir string, world *offline) ([]cli
 		if err != nil {
 			return nil, fmt.Errorf("run: %w", err)
 		}
-		if !clients.IsRunLine(words) {
+		line, err := clients.ParseLine(words)
+		if err != nil {
+			return nil, fmt.Errorf("run: %w", err)
+		}
+		if line == nil {
 			return nil, errors.New("run: not a docker run line")
 		}
-		one, err := clients.Run(words)
+		one, err := line.Run()
 		return []clients.Call{one}, err
 	case c.Call != "":
 		return []clients.Call{clients.ParseCall([]byte(c.Call))}, nil
@@ -221,7 +225,7 @@ func (c *testCase) world() (*offline, error) {
 	}
 	world.client = policy.Client{
 		UID: client.UID, GID: client.GID,
-		User: policy.Known(client.User), Groups: policy.Known(client.Groups), Command: policy.Known(client.Command),
+		User: policy.Found(client.User), Groups: policy.Found(client.Groups), Command: policy.Found(client.Command),
 	}
 	if c.Time != "" {
 		at, err := time.Parse(time.RFC3339, c.Time)
@@ -235,7 +239,7 @@ func (c *testCase) world() (*offline, error) {
 		if err != nil {
 			return nil, err
 		}
-		world.engine["/images/"+image+"/json"] = body
+		world.engine[rewrite.Question("image", image)] = body
 	}
 	interfaces, links := c.Interfaces, c.Links
 	if interfaces == nil {

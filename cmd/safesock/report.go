@@ -1,8 +1,8 @@
 package main
 
 import (
-	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/safesock/safesock/policy"
@@ -12,28 +12,55 @@ import (
 // report is what explain prints.
 type report struct {
 	verdicts []verdict
+	services int      // of the compose files
 	hints    []string // what a person could do without
-	notes    []string // what could not be known
+	notes    []string // what else a person should know
+	unknown  bool     // an Engine would have had to be asked
 	diff     bool
 	observe  bool // the policy only reports
 }
 
-// messages are what the client would be told.
-func (v *verdict) messages() []string {
-	prefix := ""
-	if v.Service != "" {
-		prefix = v.Service + ": "
-	}
-	if v.refusal != nil {
-		return []string{prefix + "REFUSED: " + v.refusal.Message}
-	}
-	var messages []string
-	for _, outcome := range v.result.Outcomes {
-		if text := outcome.Warning(); text != "" {
-			messages = append(messages, prefix+"WARNING: "+text)
+// message is what clients would be told.
+type message struct {
+	text     string
+	services []string // whose calls have it, "" for a call of no service
+}
+
+// messages are what clients would be told, each once.
+func (r *report) messages() []message {
+	var all []message
+	known := map[string]int{}
+	add := func(service, text string) {
+		i, ok := known[text]
+		if !ok {
+			i = len(all)
+			known[text] = i
+			all = append(all, message{text: text})
+		}
+		if n := len(all[i].services); n == 0 || all[i].services[n-1] != service {
+			all[i].services = append(all[i].services, service)
 		}
 	}
-	return messages
+	for _, each := range r.verdicts {
+		if each.refusal != nil {
+			add(each.Service, "REFUSED: "+each.refusal.Message)
+			continue
+		}
+		for _, outcome := range each.result.Outcomes {
+			if text := outcome.Warning(); text != "" {
+				add(each.Service, "WARNING: "+text)
+			}
+		}
+	}
+	return all
+}
+
+func (m message) String() string {
+	services := slices.DeleteFunc(slices.Clone(m.services), func(name string) bool { return name == "" })
+	if len(services) == 0 {
+		return m.text
+	}
+	return strings.Join(services, ", ") + ": " + m.text
 }
 
 // edited reports whether the call would be forwarded with other bytes than it
@@ -50,51 +77,11 @@ func quiet(o rewrite.Outcome) bool {
 // containerIDs are shortened as docker shows them.
 var containerIDs = regexp.MustCompile(`\b([0-9a-f]{12})[0-9a-f]{52}\b`)
 
-// describe names a claim and what it asks for.
-func describe(claim policy.Claim) (name, asked string) {
-	switch c := claim.(type) {
-	case policy.Port:
-		if c.Container == 0 { // one of the host alone
-			return "port " + c.Protocol, published(c.IP, c.Host)
-		}
-		return fmt.Sprintf("port %d/%s", c.Container, c.Protocol), published(c.IP, c.Host)
-	case policy.Network:
-		return "network " + c.Mode, c.Name
-	case policy.Mount:
-		mode := "rw"
-		if c.ReadOnly {
-			mode = "ro"
-		}
-		return "mount " + c.Source, strings.TrimSpace(c.Target + " (" + mode + ")")
-	case policy.Privilege:
-		return "privilege " + c.Name, containerIDs.ReplaceAllString(c.Value, "$1")
-	}
-	return "the call", ""
-}
+// asked is what a claim asks for, in a column of a table.
+func asked(claim policy.Claim) string { return containerIDs.ReplaceAllString(claim.Asked(), "$1") }
 
 // inALine is a claim and what it asks for, in a line.
-func inALine(claim policy.Claim) string {
-	name, asked := describe(claim)
-	if asked == "" {
-		return name
-	}
-	return name + " " + asked
-}
-
-// published writes an address and a port as docker ps does, with * for every
-// interface and for any free port.
-func published(ip, host string) string {
-	switch {
-	case ip == "":
-		ip = "*"
-	case strings.Contains(ip, ":"):
-		ip = "[" + ip + "]"
-	}
-	if host == "" || host == "0" {
-		host = "*"
-	}
-	return ip + ":" + host
-}
+func inALine(claim policy.Claim) string { return strings.TrimSpace(claim.Title() + " " + asked(claim)) }
 
 // decided writes an outcome's action.
 func decided(o rewrite.Outcome) string {
@@ -105,7 +92,7 @@ func decided(o rewrite.Outcome) string {
 	}
 	var addresses []string
 	for _, address := range decision.To {
-		addresses = append(addresses, published(address.String(), port.Host))
+		addresses = append(addresses, policy.Port{IP: address.String(), Host: port.Host}.Asked())
 	}
 	return "bind " + strings.Join(addresses, ", ")
 }

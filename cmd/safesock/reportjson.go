@@ -93,7 +93,7 @@ func (v *verdict) json() jsonAnswer {
 			Kind:    outcome.Claim.Kind(),
 			Claim:   outcome.Claim,
 			Pointer: outcome.Pointer,
-			Place:   (*jsonPosition)(v.position(outcome)),
+			Place:   (*jsonPosition)(v.Position(outcome.Pointer)),
 			Action:  decision.Action.String(),
 			Rule:    decision.Rule.Name,
 			Message: decision.Message,

@@ -14,7 +14,7 @@ type mark struct {
 	rule   string // what decided, "" if nothing did
 	action policy.Action
 	text   string
-	at     *clients.Position // nil if it has no line
+	at     clients.Position // zero if it has no line
 }
 
 // levels are what SARIF and GitHub call an action's weight.
@@ -26,9 +26,19 @@ var levels = map[policy.Action]struct{ sarif, github string }{
 	policy.Allow:   {"note", "notice"}, // of what is told all the same, such as a port that is not published
 }
 
-// marks are the outcomes that a person should see.
+// marks are the outcomes that a person should see, each once at a line.
 func (r *report) marks() []mark {
 	var marks []mark
+	seen := map[mark]bool{}
+	add := func(m mark, at *clients.Position) {
+		if at != nil {
+			m.at = *at
+		}
+		if !seen[m] {
+			seen[m] = true
+			marks = append(marks, m)
+		}
+	}
 	for _, each := range r.verdicts {
 		denied := false
 		for _, outcome := range each.result.Outcomes {
@@ -42,11 +52,11 @@ func (r *report) marks() []mark {
 				denied = true
 			}
 			if text != "" {
-				marks = append(marks, mark{decision.Rule.Name, decision.Action, text, each.position(outcome)})
+				add(mark{rule: decision.Rule.Name, action: decision.Action, text: text}, each.Position(outcome.Pointer))
 			}
 		}
 		if each.refusal != nil && !denied {
-			marks = append(marks, mark{"", policy.Deny, each.refusal.Message, nil})
+			add(mark{action: policy.Deny, text: each.refusal.Message}, nil)
 		}
 	}
 	return marks
@@ -56,7 +66,7 @@ func (r *report) marks() []mark {
 func (r *report) github(w io.Writer) error {
 	for _, m := range r.marks() {
 		properties := []string{"title=" + property("safesock: "+m.action.String())}
-		if m.at != nil {
+		if m.at != (clients.Position{}) {
 			properties = append([]string{"file=" + property(m.at.File), fmt.Sprintf("line=%d", m.at.Line)}, properties...)
 		}
 		if _, err := fmt.Fprintf(w, "::%s %s::%s\n", levels[m.action].github, strings.Join(properties, ","), data.Replace(m.text)); err != nil {
@@ -126,7 +136,7 @@ func (r *report) sarif(w io.Writer) error {
 			one.Tool.Driver.Rules = append(one.Tool.Driver.Rules, rule{id})
 		}
 		found := result{RuleID: id, Level: levels[m.action].sarif, Message: text{m.text}}
-		if m.at != nil {
+		if m.at != (clients.Position{}) {
 			found.Locations = []location{{physical{artifact{m.at.File}, region{m.at.Line}}}}
 		}
 		one.Results = append(one.Results, found)

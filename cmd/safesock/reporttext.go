@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -18,23 +19,24 @@ func (r *report) text(w io.Writer) error {
 	gap := "\n"
 	switch {
 	case len(rows) > 0:
+		fmt.Fprintf(w, "%s\n\n", r.summary())
 		if err := writeTable(w, []string{"SERVICE", "AT", "CLAIM", "ASKED", "DECIDED", "RULE", "LINE"}, rows); err != nil {
 			return err
 		}
 	case refused: // the message says why
 		gap = ""
-	case len(r.notes) > 0:
+	case r.unknown:
 		fmt.Fprintln(w, "No claim on the host is known here.")
 	case slices.ContainsFunc(r.verdicts, func(v verdict) bool { return v.edited() }):
 		fmt.Fprintln(w, "Nothing is claimed on the host.")
 	default:
 		fmt.Fprintln(w, "Nothing is claimed on the host: forwarded as it is.")
 	}
+	for _, each := range r.messages() {
+		fmt.Fprintf(w, "%s%s\n", gap, each)
+		gap = "\n"
+	}
 	for _, each := range r.verdicts {
-		for _, line := range each.messages() {
-			fmt.Fprintf(w, "%s%s\n", gap, line)
-			gap = "\n"
-		}
 		if r.diff && each.edited() {
 			fmt.Fprintf(w, "\n%s", bodyDiff(each))
 		}
@@ -57,10 +59,9 @@ func (r *report) rows() [][]string {
 				continue
 			}
 			at := ""
-			if found := each.position(outcome); found != nil {
+			if found := each.Position(outcome.Pointer); found != nil {
 				at = found.String()
 			}
-			claim, asked := describe(outcome.Claim)
 			rule := outcome.Decision.Rule
 			line := ""
 			if rule != (policy.Rule{}) {
@@ -70,7 +71,7 @@ func (r *report) rows() [][]string {
 			if action := outcome.Decision.Action; r.observe && action != policy.Allow && action != policy.Warn {
 				what = "would " + what
 			}
-			rows = append(rows, []string{each.Service, at, claim, asked, what, rule.Name, line})
+			rows = append(rows, []string{each.Service, at, outcome.Claim.Title(), asked(outcome.Claim), what, rule.Name, line})
 		}
 	}
 	return rows
@@ -78,17 +79,17 @@ func (r *report) rows() [][]string {
 
 // writeTable prints rows below a head, without the columns that are empty.
 func writeTable(w io.Writer, head []string, rows [][]string) error {
+	var columns []int
+	for column := range head {
+		if slices.ContainsFunc(rows, func(row []string) bool { return row[column] != "" }) {
+			columns = append(columns, column)
+		}
+	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, row := range append([][]string{head}, rows...) {
 		var cells []string
-		for column, cell := range row {
-			if !slices.ContainsFunc(rows, func(row []string) bool { return row[column] != "" }) {
-				continue
-			}
-			if cell == "" {
-				cell = "-"
-			}
-			cells = append(cells, cell)
+		for _, column := range columns {
+			cells = append(cells, cmp.Or(row[column], "-"))
 		}
 		fmt.Fprintln(table, strings.Join(cells, "\t"))
 	}

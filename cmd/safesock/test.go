@@ -27,6 +27,7 @@ type test struct {
 	coverage bool
 	run      string
 	junit    string
+	policies policies // only what --set says: each test file names its policies
 }
 
 func newTest() *cobra.Command {
@@ -74,6 +75,7 @@ the others are run.`,
 	f.BoolVar(&t.coverage, "coverage", false, "list the rules that no case reached")
 	f.StringVar(&t.run, "run", "", "only cases whose name matches this `regexp`")
 	f.StringVar(&t.junit, "junit", "", "write a JUnit report to this `file`")
+	t.policies.setFlag(f)
 	return cmd
 }
 
@@ -185,8 +187,8 @@ func (t *test) file(ctx context.Context, out io.Writer, name string, only *regex
 	if err != nil {
 		return tested{}, err
 	}
-	paths := file.policies()
-	loaded, err := paths.load()
+	given := policies{paths: file.paths(), set: t.policies.set}
+	loaded, err := given.load()
 	if err != nil {
 		return tested{}, err
 	}

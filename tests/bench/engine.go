@@ -29,11 +29,12 @@ func serveEngine(path string) error {
 	routes := http.NewServeMux()
 	for pattern, handle := range map[string]http.HandlerFunc{
 		"GET /_ping":                     text("text/plain; charset=utf-8", "OK"),
+		"GET /version":                   text("application/json", `{"Version":"28.5.2","ApiVersion":"1.51","Components":[]}`),
 		"POST /containers/create":        create,
 		"GET /images/{name}/get":         save,
 		"POST /containers/{name}/attach": attachContainer,
 		"POST /containers/{name}/start":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
-		"GET /containers/{name}/json":    text("application/json", `{"Id":"`+containerID+`","Name":"/web","Config":{"Image":"web:1"},"HostConfig":{"NetworkMode":"bridge"},"NetworkSettings":{"Networks":{}}}`),
+		"GET /containers/{name}/json":    text("application/json", `{"Id":"`+containerID+`","Name":"/web","State":{"Status":"running"},"Config":{"Image":"web:1"},"HostConfig":{"NetworkMode":"bridge"},"Mounts":[],"NetworkSettings":{"Networks":{}}}`),
 		"GET /images/{name}/json":        text("application/json", `{"Id":"sha256:`+containerID+`","Config":{"ExposedPorts":{"80/tcp":{}}}}`),
 		"GET /networks/{name}":           text("application/json", `{"Id":"`+containerID+`","Name":"bridge","Driver":"bridge"}`),
 		"POST /images/load":              load,

@@ -18,6 +18,9 @@ import (
 	"github.com/safesock/safesock/tests/e2e/lab"
 )
 
+// waitForEnd is a request behind others that start the container.
+const waitForEnd = "POST /v1.41/containers/stopped/wait HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
+
 // exchanges are requests as clients send them, odd ones among them. The
 // Engine's last answer closes the connection.
 var exchanges = []struct{ name, request string }{
@@ -49,6 +52,12 @@ var exchanges = []struct{ name, request string }{
 		"GET /v1.41/networks/none HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"},
 	{"a session of an unknown protocol", "POST /session HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: carrier-pigeon\r\n\r\n" +
 		"GET /v1.41/networks/none HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"},
+	{"a restart with a form, as curl -d sends it", "POST /v1.41/containers/stopped/restart HTTP/1.1\r\nHost: docker\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n\r\nt=0" + waitForEnd},
+	{"a start with a form of two bytes", "POST /v1.41/containers/stopped/start HTTP/1.1\r\nHost: docker\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 2\r\n\r\n{}" + waitForEnd},
+	{"a start with a form that it does not take", "POST /v1.41/containers/stopped/start HTTP/1.1\r\nHost: docker\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 12\r\n\r\ndetachKeys=a" + waitForEnd},
+	{"an import with a form", "POST /v1.41/images/create HTTP/1.1\r\nHost: docker\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 43\r\nConnection: close\r\n\r\nrepo=imported&fromSrc=http://127.0.0.1:1/a\n"},
+	{"a create with a form", "POST /v1.41/containers/create HTTP/1.1\r\nHost: docker\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\nConnection: close\r\n\r\nImage=web"},
+	{"a malformed Host", "POST /v1.41/volumes/create HTTP/1.1\r\nHost: a b\r\nContent-Type: application/json\r\nContent-Length: 15\r\nConnection: close\r\n\r\n" + `{"Name":"kept"}`},
 	{"a GET with a body", "GET /v1.41/networks/none HTTP/1.1\r\nHost: docker\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc"},
 }
 

@@ -12,39 +12,42 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stream is one end of a connection: its socket, and the bytes that were read
-// ahead of their use. While none are, it holds no buffer: an idle connection
-// costs its sockets and its goroutines.
-type stream struct {
+// socket is safesock's socket to a client or to the Engine, with the bytes that
+// were read ahead of their use. It has a buffer only while there are such bytes,
+// so that an idle connection costs its sockets and goroutines alone.
+type socket struct {
 	*net.UnixConn
 	raw     syscall.RawConn
 	pending []byte // read and not yet used
-	buffer  []byte // what pending points into; nil while there is nothing
+	buffer  []byte // what pending points into; nil while nothing is pending
 
-	wide bool // the socket queues as much as it may
+	wide bool // the system queues as many written bytes as it may
 
-	read  func(fd uintptr) bool // readOnce, made once
-	count int                   // what readOnce read
-	err   error
+	read  func(fd uintptr) bool // readOnce; as a field it is allocated once
+	count int                   // readOnce's result
+	err   error                 // readOnce's error
 }
 
 const bufferSize = 32 << 10
 
+// bulk is how many bytes at a time are worth a splice.
+const bulk = 16 << 10
+
 var buffers = sync.Pool{New: func() any { return (*[bufferSize]byte)(make([]byte, bufferSize)) }}
 
-func newStream(conn *net.UnixConn) (*stream, error) {
+func newSocket(conn *net.UnixConn) (*socket, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{UnixConn: conn, raw: raw}
+	s := &socket{UnixConn: conn, raw: raw}
 	s.read = s.readOnce
 	return s, nil
 }
 
-// fill waits for bytes and adds them to pending, by one read. io.EOF means
+// fill waits for bytes, and adds to pending what one read returns. io.EOF means
 // that the other side sends no more.
-func (s *stream) fill() error {
+func (s *socket) fill() error {
 	if err := s.raw.Read(s.read); err != nil {
 		return err
 	}
@@ -59,8 +62,9 @@ func (s *stream) fill() error {
 	return nil
 }
 
-// readOnce takes a buffer only once the socket has something for it.
-func (s *stream) readOnce(fd uintptr) bool {
+// readOnce reads without waiting, and reports whether there was something to
+// read. The buffer goes back if not.
+func (s *socket) readOnce(fd uintptr) bool {
 	s.room()
 	for {
 		s.count, s.err = unix.Read(int(fd), s.pending[len(s.pending):cap(s.pending)])
@@ -75,9 +79,9 @@ func (s *stream) readOnce(fd uintptr) bool {
 	return true
 }
 
-// room sees to it that pending has space behind it. A buffer that has become
-// too small is left to the garbage collector, since a head may point into it.
-func (s *stream) room() {
+// room makes space behind pending. A buffer that has become too small is left to
+// the garbage collector, since a head may point into it.
+func (s *socket) room() {
 	switch {
 	case s.buffer == nil:
 		s.buffer = buffers.Get().(*[bufferSize]byte)[:]
@@ -89,7 +93,7 @@ func (s *stream) room() {
 }
 
 // use drops the first n pending bytes.
-func (s *stream) use(n int) {
+func (s *socket) use(n int) {
 	s.pending = s.pending[n:]
 	if len(s.pending) > 0 || s.buffer == nil {
 		return
@@ -100,17 +104,18 @@ func (s *stream) use(n int) {
 	s.pending, s.buffer = nil, nil
 }
 
-// replace puts other bytes in the place of the first n pending ones.
-func (s *stream) replace(n int, b []byte) {
+// replace replaces the first n pending bytes.
+func (s *socket) replace(n int, b []byte) {
 	b = append(b, s.pending[n:]...)
 	s.use(len(s.pending))
 	s.pending, s.buffer = b, b
 }
 
-// head waits for a whole head and gives its bytes, which stay pending.
-func (s *stream) head() ([]byte, error) {
+// head waits for a whole head and returns its bytes, which stay pending.
+func (s *socket) head() ([]byte, error) {
+	var scan headScan
 	for {
-		n, err := headEnd(s.pending)
+		n, err := scan.end(s.pending)
 		if err != nil {
 			return nil, err
 		}
@@ -127,7 +132,7 @@ func (s *stream) head() ([]byte, error) {
 }
 
 // await waits until n bytes are pending.
-func (s *stream) await(n int) error {
+func (s *socket) await(n int) error {
 	for len(s.pending) < n {
 		if err := s.fill(); err != nil {
 			if err == io.EOF {
@@ -139,9 +144,10 @@ func (s *stream) await(n int) error {
 	return nil
 }
 
-// message waits for the whole body behind a pending head, and gives the length
-// of both as they are pending, and the body without its framing.
-func (s *stream) message(h head, how framing, limit int64) (n int, body []byte, err error) {
+// message waits for the whole body behind a pending head. It returns the length
+// of both together, which stay pending, and the body without its framing. A body
+// of more than limit bytes, framing included, is errTooLong.
+func (s *socket) message(h head, how framing, limit int64) (n int, body []byte, err error) {
 	n = len(h.raw)
 	if how == byLength && h.length > limit {
 		return 0, nil, errTooLong
@@ -173,30 +179,31 @@ func (s *stream) message(h head, how framing, limit int64) (n int, body []byte, 
 var errTooLong = errors.New("the body is too long")
 
 // awaitGone waits until the other side has closed its socket, or this side has.
-func (s *stream) awaitGone() {
+func (s *socket) awaitGone() {
 	_ = s.raw.Read(hungUp)
 }
 
-// waiting gives a context that ends when the other side has closed its socket,
-// or this side has. Nothing can be read until it is stopped.
-func (s *stream) waiting() (ctx context.Context, stop func()) {
+// waiting returns a context that ends when the other side has closed its socket,
+// or this side has. Nothing may be read before stop has been called.
+func (s *socket) waiting() (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	over := make(chan struct{})
 	go s.cancelOnceGone(cancel, over)
 	return ctx, func() {
-		_ = s.SetReadDeadline(time.Unix(1, 0)) // fails only on a socket that is closed, which ends it, too
+		_ = s.SetReadDeadline(time.Unix(1, 0)) // fails only on a closed socket, which ends the wait as well
 		<-over
 		_ = s.SetReadDeadline(time.Time{})
 	}
 }
 
-func (s *stream) cancelOnceGone(cancel context.CancelFunc, over chan<- struct{}) {
+func (s *socket) cancelOnceGone(cancel context.CancelFunc, over chan<- struct{}) {
 	s.awaitGone()
 	cancel()
 	close(over)
 }
 
-// hungUp asks for POLLHUP: both directions of a Unix socket are shut down.
+// hungUp reports whether the other side has closed its socket. The system then
+// reports POLLHUP: both directions of the Unix socket are shut down.
 func hungUp(fd uintptr) bool {
 	fds := []unix.PollFd{{Fd: int32(fd)}}
 	for {
@@ -207,7 +214,8 @@ func hungUp(fd uintptr) bool {
 	}
 }
 
-// writeError is an error of the socket that was written to.
+// writeError is an error of writing, which the same call's errors of reading have
+// to be told from.
 type writeError struct{ error }
 
 func (e writeError) Unwrap() error { return e.error }
@@ -215,7 +223,7 @@ func (e writeError) Unwrap() error { return e.error }
 func isWrite(err error) bool { return errors.As(err, new(writeError)) }
 
 // send writes n pending bytes of src to dst.
-func send(dst, src *stream, n int) error {
+func send(dst, src *socket, n int) error {
 	_, err := dst.Write(src.pending[:n])
 	src.use(n)
 	if err != nil {
@@ -224,7 +232,7 @@ func send(dst, src *stream, n int) error {
 	return nil
 }
 
-// isClosed reports whether an error only says that one side hung up.
+// isClosed reports whether an error means no more than that a side hung up.
 func isClosed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, unix.EPIPE) ||
 		errors.Is(err, unix.ECONNRESET) || errors.Is(err, io.ErrUnexpectedEOF)

@@ -1,0 +1,135 @@
+package clients
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// Line is a command line of a client.
+type Line struct {
+	Client string   // "docker", "podman", …
+	Local  bool     // the client starts containers itself: no Engine's socket gets a call
+	words  []string // the command, and what follows it
+}
+
+// names are the clients whose command lines can be read.
+var names = []string{"docker", "podman", "nerdctl", "docker-compose", "podman-compose"}
+
+// The options that stand before a command. What follows one with a value is not
+// the command.
+var (
+	sudoSwitches   = []string{"askpass,A", "background,b", "login,i", "non-interactive,n", "preserve-env,E", "set-home,H", "stdin,S"}
+	sudoValues     = []string{"user,u", "group,g", "chdir,D", "prompt,p"}
+	clientSwitches = []string{"debug,D", "remote,r", "tls", "tlsverify"}
+	clientValues   = []string{
+		"host,H", "context,c", "config", "log-level,l", "tlscacert", "tlscert", "tlskey", // docker's
+		"url", "connection", "identity", "root", "runroot", "storage-driver", // podman's
+		"namespace,n", "address,a", "data-root", "snapshotter", // nerdctl's
+	}
+)
+
+// ParseLine reads the words of a command line, with or without sudo. It is nil
+// if they are no client's.
+func ParseLine(words []string) (*Line, error) {
+	if len(words) > 0 && filepath.Base(words[0]) == "sudo" {
+		flags := flagSet()
+		ignore(flags, sudoSwitches, sudoValues)
+		if err := flags.Parse(words[1:]); err != nil {
+			return nil, fmt.Errorf("sudo: %w", err)
+		}
+		words = flags.Args()
+		if len(words) == 0 || !slices.Contains(names, filepath.Base(words[0])) {
+			return nil, fmt.Errorf("sudo: a line of %s has to follow", strings.Join(names[:3], ", "))
+		}
+	}
+	if len(words) < 2 || !slices.Contains(names, filepath.Base(words[0])) {
+		return nil, nil
+	}
+	line := &Line{Client: filepath.Base(words[0]), words: words[1:]}
+	if strings.HasSuffix(line.Client, "-compose") {
+		line.Client, line.words = strings.TrimSuffix(line.Client, "-compose"), append([]string{"compose"}, line.words...)
+	} else {
+		flags := flagSet()
+		ignore(flags, clientSwitches, clientValues)
+		if err := flags.Parse(line.words); err != nil {
+			return nil, fmt.Errorf("%s: %w", line.Client, err)
+		}
+		line.words = flags.Args()
+		remote := flags.Changed("remote") || flags.Changed("url") || flags.Changed("connection") || line.IsCompose()
+		line.Local = line.Client == "nerdctl" || line.Client == "podman" && !remote
+	}
+	return line, nil
+}
+
+// IsCompose reports whether the line is one of Compose.
+func (l *Line) IsCompose() bool { return len(l.words) > 0 && l.words[0] == "compose" }
+
+// The options of docker compose, and of its up and create, that claim nothing.
+var (
+	composeSwitches = []string{"all-resources", "compatibility", "dry-run", "verbose"}
+	composeValues   = []string{"ansi", "parallel", "progress"}
+	upSwitches      = []string{
+		"abort-on-container-exit", "abort-on-container-failure", "always-recreate-deps", "attach-dependencies", "build", "detach,d", "force-recreate",
+		"menu", "no-build", "no-color", "no-deps", "no-log-prefix", "no-recreate", "no-start", "quiet-build", "quiet-pull", "remove-orphans",
+		"renew-anon-volumes,V", "timestamps", "wait", "watch,w", "yes,y",
+	}
+	upValues = []string{"attach", "exit-code-from", "no-attach", "pull", "scale", "timeout,t", "wait-timeout"}
+)
+
+// Compose fills in the files and the services of a docker compose up or create
+// line.
+func (l *Line) Compose(c *Compose) error {
+	flags := flagSet()
+	ignore(flags, composeSwitches, composeValues)
+	flags.StringArrayVarP(&c.Files, "file", "f", nil, "")
+	flags.StringVarP(&c.Project, "project-name", "p", c.Project, "")
+	flags.StringVar(&c.Dir, "project-directory", c.Dir, "")
+	flags.StringArrayVar(&c.Profiles, "profile", c.Profiles, "")
+	flags.StringArrayVar(&c.EnvFiles, "env-file", c.EnvFiles, "")
+	if err := flags.Parse(l.words[1:]); err != nil {
+		return err
+	}
+	command := flags.Args()
+	if len(command) == 0 || command[0] != "up" && command[0] != "create" {
+		return fmt.Errorf("only up and create lines of compose can be explained, not %q", strings.Join(append([]string{l.Client, "compose"}, command[:min(len(command), 1)]...), " "))
+	}
+	flags = flagSet()
+	flags.SetInterspersed(true)
+	ignore(flags, upSwitches, upValues)
+	if err := flags.Parse(command[1:]); err != nil {
+		return err
+	}
+	c.Services = flags.Args()
+	return nil
+}
+
+// short is the beginning of the line.
+func (l *Line) short() string {
+	return strings.Join(append([]string{l.Client}, l.words[:min(len(l.words), 2)]...), " ")
+}
+
+// flagSet is a set of options whose parsing stops at the first word that is none.
+func flagSet() *pflag.FlagSet {
+	f := pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.SetInterspersed(false)
+	return f
+}
+
+// ignore defines options that claim nothing, each as NAME or NAME,LETTER. They
+// have to be known all the same: what follows a value's name is its value.
+func ignore(f *pflag.FlagSet, switches, values []string) {
+	for _, each := range switches {
+		name, short, _ := strings.Cut(each, ",")
+		f.BoolP(name, short, false, "")
+	}
+	for _, each := range values {
+		name, short, _ := strings.Cut(each, ",")
+		f.StringArrayP(name, short, nil, "")
+	}
+}

@@ -1,0 +1,192 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+
+	"github.com/safesock/safesock/rewrite"
+)
+
+// expectAnswer has the answers goroutine pass on the answer to the request that
+// is about to be forwarded. The first time, it connects to the Engine.
+func (c *connection) expectAnswer(e exchange) error {
+	if c.engine == nil {
+		conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: c.server.Upstream, Net: "unix"})
+		if err == nil {
+			c.engine, err = newSocket(conn)
+		}
+		if err != nil {
+			return unreachable(err)
+		}
+		c.answerer.Go(c.answers)
+	}
+	c.halves.Add(1)
+	c.exchanges <- e
+	return nil
+}
+
+// answers moves the Engine's answers, until a side ends or the connection
+// becomes a raw stream.
+func (c *connection) answers() error {
+	defer close(c.verdicts)
+	for {
+		next, err := c.moveAnswer()
+		switch {
+		case err == io.EOF:
+			c.engineEnded()
+			return err
+		case err != nil || next == lastAnswer:
+			c.client.Close()
+			return err
+		case next == rawStream:
+			c.answerer.Go(c.rawAnswers)
+			c.verdicts <- next
+			return nil
+		}
+		c.verdicts <- next
+	}
+}
+
+// rawAnswers moves what the Engine sends once the connection is a raw stream.
+func (c *connection) rawAnswers() error {
+	err := moveAll(c.client, c.engine)
+	if err != nil {
+		c.client.Close()
+		return err
+	}
+	c.engineEnded()
+	return nil
+}
+
+// engineEnded passes on that the Engine sends no more, and closes the client's
+// socket once the Engine has closed its own. An Engine that does not want the
+// rest of a body keeps its socket open for a while, so that the client can read
+// the answer before writing fails (net/http: closeWriteAndWait).
+func (c *connection) engineEnded() {
+	_ = c.client.CloseWrite()
+	c.engine.awaitGone()
+	c.client.Close()
+}
+
+var errSwitched = errors.New("it switches protocols where no call may")
+
+// moveAnswer moves one answer. io.EOF means that the Engine sends no more.
+func (c *connection) moveAnswer() (verdict, error) {
+	var err error
+	if len(c.engine.pending) == 0 {
+		err = c.engine.fill()
+	}
+	var e exchange
+	select {
+	case e = <-c.exchanges:
+	default: // the Engine hung up, or speaks out of turn
+		return lastAnswer, err
+	}
+	h, err := c.answerHead(e)
+	if err != nil {
+		return lastAnswer, err
+	}
+	if becomesRaw(h, e.call.traits()) {
+		e.call.logAnswer(h.status, "")
+		// The head goes by itself: docker-py loses stream bytes that come with it.
+		return rawStream, send(c.client, c.engine, len(h.raw))
+	}
+	if h.status == http.StatusSwitchingProtocols {
+		c.explainEnd(e, errSwitched)
+		return lastAnswer, errSwitched
+	}
+	how := h.answerFraming(e.toHEAD)
+	if err := c.passOn(h, how, e.call); err != nil {
+		return lastAnswer, err
+	}
+	if how == byClose {
+		return lastAnswer, io.EOF
+	}
+	if c.halfDone() {
+		return lastAnswer, nil
+	}
+	return nextRequest, nil
+}
+
+// answerHead waits for the head of the final answer, and passes on
+// informational answers before it. If there is no such head, it tells the
+// client.
+func (c *connection) answerHead(e exchange) (head, error) {
+	for {
+		raw, err := c.engine.head()
+		if err != nil {
+			c.explainEnd(e, err)
+			return head{}, err
+		}
+		h, err := parseAnswer(raw)
+		if err != nil {
+			c.explainEnd(e, err)
+			return head{}, fmt.Errorf("the Engine's answer: %w", err)
+		}
+		switch {
+		case h.status >= 200 || h.status == http.StatusSwitchingProtocols:
+			return h, nil
+		case h.status == http.StatusContinue && e.continued:
+			e.continued = false
+			c.engine.use(len(raw))
+		default:
+			if err := send(c.client, c.engine, len(raw)); err != nil {
+				return head{}, err
+			}
+		}
+	}
+}
+
+// explainEnd tells a client that waits for an answer why there will be none.
+func (c *connection) explainEnd(e exchange, err error) {
+	status, reason := http.StatusBadGateway, "safesock: the Engine at "+c.server.Upstream+" hung up without an answer"
+	if failure := c.failure.Load(); failure != nil {
+		status, reason = statusOf(*failure)
+	} else if !isClosed(err) {
+		reason = "safesock: the Engine's answer cannot be passed on: " + err.Error()
+	}
+	e.call.logAnswer(status, "")
+	_, _ = c.client.Write(errorAnswer(status, reason, e.toHEAD, true)) // the connection ends anyway
+}
+
+// becomesRaw reports whether both sides stop speaking HTTP after this answer.
+// It is an upgrade, or a hijack as the Engine does it for a request without an
+// Upgrade field.
+func becomesRaw(h head, traits rewrite.Traits) bool {
+	switch h.status {
+	case http.StatusSwitchingProtocols:
+		return traits&rewrite.Upgrades != 0
+	case http.StatusOK:
+		return traits&rewrite.Hijacks != 0 && h.length < 0 && !h.chunked &&
+			(string(h.contentType) == "application/vnd.docker.raw-stream" ||
+				string(h.contentType) == "application/vnd.docker.multiplexed-stream")
+	}
+	return false
+}
+
+// passOn moves an answer to the client, and logs it. The warnings of its call
+// are added if the answer has a place for them.
+func (c *connection) passOn(h head, how framing, x *intercepted) error {
+	if !x.takesWarnings(h.status) {
+		x.logAnswer(h.status, "")
+		return relay(c.client, c.engine, h, how, chunks{extensions: true})
+	}
+	n, body, err := c.engine.message(h, how, maxAnswer)
+	if err != nil && err != errTooLong { // the answer broke off
+		x.logAnswer(h.status, "")
+		_ = send(c.client, c.engine, len(c.engine.pending)) // the connection ends anyway
+		return err
+	}
+	warned, id := rewrite.Warn(body, x.warnings)
+	x.logAnswer(h.status, id)
+	if bytes.Equal(warned, body) {
+		return relay(c.client, c.engine, h, how, chunks{extensions: true})
+	}
+	_, err = c.client.Write(append(withLength(h.raw, len(warned)), warned...))
+	c.engine.use(n)
+	return err
+}

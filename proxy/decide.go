@@ -1,0 +1,104 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/safesock/safesock/host"
+	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite"
+)
+
+// intercepted is a call that the policy decides. A nil *intercepted stands for
+// a call that is forwarded unread.
+type intercepted struct {
+	server   *Server
+	peer     *host.Peer        // who made the call
+	endpoint *rewrite.Endpoint // nil if the call is decided by api rules alone
+
+	record   string   // id of the call's audit record
+	warnings []string // for the client, in the answer
+}
+
+// traits returns what is special about the call's endpoint, 0 if it has none.
+func (x *intercepted) traits() rewrite.Traits {
+	if x == nil || x.endpoint == nil {
+		return 0
+	}
+	return x.endpoint.Traits
+}
+
+// takesWarnings reports whether an answer with this status has a place for
+// warnings.
+func (x *intercepted) takesWarnings(status int) bool {
+	return status < 300 && x.traits()&rewrite.Warns != 0
+}
+
+// maxAnswer is the length up to which an answer gets warnings, in bytes. A longer
+// one is passed on as it came.
+const maxAnswer = 1 << 20
+
+// decide has the policy decide and edit the call, and writes the outcome to the
+// audit log. After an error the call goes no further. waiting is the caller's
+// callWorld.waiting.
+func (x *intercepted) decide(p *policy.Policy, call rewrite.Call, waiting func() (context.Context, func())) (rewrite.Result, error) {
+	s := x.server
+	call.Client = clientOf(x.peer)
+	call.Time, call.Upstream, call.Listen = time.Now(), s.guarded, s.Listen
+	result, refused := rewrite.Apply(p, call, callWorld{server: s, waiting: waiting})
+	var err error
+	if x.record, err = s.Audit.recordCall(call, x.peer, result, refused, p.Observe()); err != nil {
+		s.log().Error("audit log", slog.Any("error", err))
+		return rewrite.Result{}, &refusal{http.StatusInternalServerError, "the audit log cannot be written, so the call was not forwarded: " + err.Error()}
+	}
+	if refused != nil {
+		return rewrite.Result{}, refused
+	}
+	x.warn(call, result.Outcomes)
+	return result, nil
+}
+
+// warn keeps the outcomes' warnings for the answer. If the answer has no place
+// for them, they go to the log.
+func (x *intercepted) warn(call rewrite.Call, outcomes []rewrite.Outcome) {
+	for _, outcome := range outcomes {
+		switch w := outcome.Warning(); {
+		case w == "":
+		case x.traits()&rewrite.Warns != 0:
+			x.warnings = append(x.warnings, w)
+		default:
+			x.server.log().Warn(strings.TrimPrefix(w, "safesock: "), slog.String("call", call.Method+" "+call.Path),
+				slog.Int("uid", x.peer.UID), slog.Int("pid", x.peer.PID))
+		}
+	}
+}
+
+// logAnswer writes to the audit log how the Engine answered the call, and the
+// id of a container that it made. The call cannot be refused any more, so an
+// error goes to the log of the program.
+func (x *intercepted) logAnswer(status int, id string) {
+	if x == nil {
+		return
+	}
+	if err := x.server.Audit.recordAnswer(x.record, status, id); err != nil {
+		x.server.log().Error("audit log", slog.Any("error", err))
+	}
+}
+
+// bodyLimit returns how many bytes of a body are read.
+func (s *Server) bodyLimit() int64 {
+	if s.BodyLimit == 0 {
+		return 16 << 20
+	}
+	return s.BodyLimit
+}
+
+// tooLong refuses a body beyond the limit.
+func (s *Server) tooLong() error {
+	return &refusal{http.StatusRequestEntityTooLarge,
+		fmt.Sprintf("the body is longer than %d bytes, which is as much as is read of one call", s.bodyLimit())}
+}
