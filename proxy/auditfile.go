@@ -28,7 +28,7 @@ type Audit struct {
 	path   string
 	failed atomic.Bool // the last record was not written
 
-	writing Bounded // has its turns at what follows
+	writing Bounded // runs what uses the fields below
 	file    *os.File
 	opened  fs.FileInfo // of file
 	torn    bool        // the last line was not written whole
@@ -60,7 +60,7 @@ func (a *Audit) Close() error {
 	return a.writing.Do(func() error { return a.file.Close() }, func(error) {})
 }
 
-// open is Reopen, in a turn of a.writing.
+// open is Reopen, to be run by a.writing.
 func (a *Audit) open() error {
 	file := os.Stdout
 	if a.path != "-" {
@@ -98,15 +98,15 @@ func openToAppend(path string) (*os.File, error) {
 	return file, err
 }
 
-// write appends one line. late is called if the line was given up, and the file
-// took it or failed in the end; it may append another.
+// write appends one line. If it gave the line up, late is called once the line
+// has been written after all, or has failed; late may append another.
 func (a *Audit) write(record any, late func(error)) error {
 	line, err := encodeLine(record)
 	if err != nil {
 		return err
 	}
 	err = errWaits
-	if a.writing.running.TryLock() { // a goroutine of its own would cost more than the line
+	if a.writing.running.TryLock() { // a goroutine for the line would cost more than the line
 		err = a.append(line, unix.LOCK_NB)
 		a.writing.running.Unlock()
 	}
@@ -125,7 +125,7 @@ func (a *Audit) write(record any, late func(error)) error {
 	return err
 }
 
-// appendLate appends a line that nobody waits for, in a turn of a.writing.
+// appendLate appends a line that nobody waits for. It is to be run by a.writing.
 func (a *Audit) appendLate(record any) {
 	line, err := encodeLine(record)
 	if err == nil {
@@ -167,12 +167,13 @@ func actedOn(r rune) bool {
 	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
 }
 
-// errWaits is the error of a line that has to wait for another program.
-var errWaits = errors.New("the log's turn is another program's")
+// errWaits is the error of a line that could have to wait for another program.
+var errWaits = errors.New("another program uses the log")
 
-// append appends one line by one write, in a turn of a.writing. What was written
-// of a line that does not fit is taken back. With unix.LOCK_NB as wait it
-// appends nothing if it would have to wait for another safesock or a reader.
+// append appends one line by one write. It is to be run by a.writing. What was
+// written of a line that does not fit is taken back. With unix.LOCK_NB as wait
+// it appends nothing, and returns errWaits, if it could have to wait for another
+// safesock or for a reader.
 func (a *Audit) append(line []byte, wait int) error {
 	if err := a.follow(); err != nil {
 		return err
@@ -209,7 +210,7 @@ func (a *Audit) append(line []byte, wait int) error {
 	return err
 }
 
-// writeWhole writes a line behind the last one, which may be torn.
+// writeWhole writes a line behind the last one, and first ends that if it is torn.
 func (a *Audit) writeWhole(line []byte) (n int, err error) {
 	if a.torn {
 		line = append([]byte("\n"), line...)
@@ -250,7 +251,7 @@ func (a *Audit) follow() error {
 	return nil
 }
 
-// name is the file's in errors.
+// name is what errors call the file.
 func (a *Audit) name() string {
 	if a.path == "-" {
 		return os.Stdout.Name()

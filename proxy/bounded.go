@@ -8,8 +8,8 @@ import (
 )
 
 // Bounded runs operations that can block for ever, such as a write to a pipe
-// that nobody reads. It runs one at a time, and waits for none of them longer
-// than Limit.
+// that nobody reads. It runs one at a time, and its callers wait no longer than
+// Limit.
 type Bounded struct {
 	Limit time.Duration
 
@@ -35,7 +35,7 @@ func (b *Bounded) Do(operation func() error, late func(error)) error {
 	case err := <-ended:
 		return err
 	case <-limit.C:
-		b.overdue.Store(true) // run takes it back, which waits for givenUp
+		b.overdue.Store(true) // until run has seen givenUp
 		close(givenUp)
 		return errOverdue
 	}

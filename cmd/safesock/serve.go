@@ -98,8 +98,8 @@ func (s *serve) run(ctx context.Context) error {
 	}
 	s.server.Log = slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: level}))
 
-	// What nobody reads cannot be written, and a limit on a file's size is like a
-	// full disk. Neither ends the process.
+	// A write to a pipe without a reader, or beyond a file's size limit, is an
+	// error. It does not end the process.
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGXFSZ)
 	loaded, err := s.policies.load() // may wait for a pipe, so a signal still ends the process
 	if err != nil {
