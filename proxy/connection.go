@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/safesock/safesock/host"
+	"github.com/safesock/safesock/rewrite"
 )
 
 // connection pairs a client with a connection of its own to the Engine. The
@@ -152,6 +153,13 @@ const (
 	lingerTime  = time.Second
 	lingerBytes = 4 << 20
 )
+
+// refuseUnread refuses a request that no rule has looked at, and writes that to
+// the audit log.
+func (c *connection) refuseUnread(match rewrite.Match, why error, toHEAD bool) error {
+	c.server.recordRefusal(match, c.peer, why)
+	return c.refuse(why, toHEAD)
+}
 
 // refuse answers a request in the Engine's place, and returns the error that
 // ends the connection: the bytes behind the request could be anything.

@@ -17,7 +17,7 @@ func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (d
 	// The Engine reads it with net/http.
 	request, err := http.ReadRequest(bufio.NewReaderSize(bytes.NewReader(h.raw), len(h.raw)))
 	if err != nil {
-		return nothing, c.refuse(bad("%v", err), e.toHEAD)
+		return nothing, c.refuseUnread(match, bad("%v", err), e.toHEAD)
 	}
 	how, n, body := h.requestFraming(), len(h.raw), []byte(nil)
 	if match.ReadsBody(request.Header) {
@@ -32,7 +32,7 @@ func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (d
 			err = c.server.tooLong()
 		}
 		if err != nil {
-			return nothing, c.refuse(err, e.toHEAD)
+			return nothing, c.refuseUnread(match, err, e.toHEAD)
 		}
 	}
 	call := rewrite.Call{Match: match, URL: request.URL, Header: request.Header, Body: body}

@@ -73,22 +73,22 @@ func (c *connection) awaitRequest() error {
 func (c *connection) request() (debt, error) {
 	raw, err := c.client.head()
 	if err != nil {
-		return nothing, c.refuse(err, false)
+		return nothing, c.refuseUnread(rewrite.Match{}, err, false)
 	}
 	if c.engine == nil && string(raw) == prefaceHead {
 		return nothing, c.refuse(c.http2(), false)
 	}
 	h, err := parseRequest(raw)
 	if err != nil {
-		return nothing, c.refuse(err, false)
+		return nothing, c.refuseUnread(rewrite.Match{}, err, false)
 	}
 	target, err := url.ParseRequestURI(string(h.target))
 	if err != nil {
-		return nothing, c.refuse(bad("the request target: %v", err), h.isHEAD())
+		return nothing, c.refuseUnread(rewrite.Match{Method: string(h.method)}, bad("the request target: %v", err), h.isHEAD())
 	}
 	match, err := rewrite.Route(string(h.method), target)
 	if err != nil {
-		return nothing, c.refuse(err, h.isHEAD())
+		return nothing, c.refuseUnread(match, err, h.isHEAD())
 	}
 	p := c.server.policy.Load()
 	if match.Endpoint != nil || p.Filters() {
@@ -108,7 +108,9 @@ func (c *connection) http2() error {
 		return err
 	}
 	if string(c.client.pending[:len(preface)]) != preface {
-		return &refusal{http.StatusHTTPVersionNotSupported, "only HTTP/1.0, HTTP/1.1 and HTTP/2 are understood"}
+		why := &refusal{http.StatusHTTPVersionNotSupported, "only HTTP/1.0, HTTP/1.1 and HTTP/2 are understood"}
+		c.server.recordRefusal(rewrite.Match{}, c.peer, why)
+		return why
 	}
 	return c.serveHTTP2(nil)
 }
