@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 
@@ -54,10 +53,7 @@ var containerIDs = regexp.MustCompile(`\b([0-9a-f]{12})[0-9a-f]{52}\b`)
 func describe(claim policy.Claim) (name, asked string) {
 	switch c := claim.(type) {
 	case policy.Port:
-		if c.Container == 0 { // one of the host alone
-			return "port " + c.Protocol, published(c.IP, c.Host)
-		}
-		return fmt.Sprintf("port %d/%s", c.Container, c.Protocol), published(c.IP, c.Host)
+		return c.Title(), c.Asked()
 	case policy.Network:
 		return "network " + c.Mode, c.Name
 	case policy.Mount:
