@@ -84,10 +84,18 @@ func (s *Server) tooLong() error {
 		fmt.Sprintf("the body is longer than %d bytes, which is as much as is read of one call", s.bodyLimit())}
 }
 
+// largeBody is the length above which bodies are decided one at a time. To decide
+// a call takes memory for each of its values, some ten times the body.
+const largeBody = 32 << 10
+
 // decide has the policy decide and edit a call, and writes that to the audit
 // log. After an error the call goes no further.
 func (s *Server) decide(p *policy.Policy, call rewrite.Call, x *intercepted, waiting func() (context.Context, func())) (rewrite.Result, error) {
 	call.Time, call.Upstream, call.Listen = time.Now(), s.guarded, s.Listen
+	if len(call.Body) > largeBody {
+		s.large.Lock()
+		defer s.large.Unlock()
+	}
 	result, refusal := rewrite.Apply(p, call, callWorld{server: s, waiting: waiting})
 	var err error
 	if x.record, err = s.Audit.recordCall(call, x.peer, result, refusal, p.Observe()); err != nil {

@@ -35,6 +35,7 @@ type Server struct {
 	clients  errgroup.Group
 	draining atomic.Bool
 	calm     *time.Timer // fires when no client has come or gone for a while
+	large    sync.Mutex  // held while a call with a large body is decided
 
 	mu          sync.Mutex
 	connections map[*connection]struct{}
