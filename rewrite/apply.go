@@ -202,7 +202,7 @@ func (c *pass) decideRun(rules *policy.Decider, cl *claim) (rest *claim) {
 	if len(cl.items) < 2 {
 		return nil
 	}
-	if needsSharedPort(cl.port(0), cl.decision.To) {
+	if c.needsSharedPort(cl.port(0), cl.decision.To) {
 		return cl.split(1)
 	}
 	for i := 1; i < len(cl.items) && cl.step > 0; i++ {

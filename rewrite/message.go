@@ -55,7 +55,11 @@ func (o Outcome) boundTo(p policy.Port) string {
 			places = []string{policy.EveryInterface}
 			break
 		}
-		places = append(places, policy.Port{IP: to.String(), Host: host}.Place())
+		place := policy.Port{IP: to.String(), Host: host}.Place()
+		if len(places) > 0 {
+			place = strings.TrimPrefix(place, "a free port of ") // all have the same
+		}
+		places = append(places, place)
 	}
 	given, instead, advice := strings.Join(places, " and "), " instead of "+asked, o.widen(p)
 	if given == asked {

@@ -147,15 +147,24 @@ func keep(kept map[policy.Port]bool, port policy.Port) bool {
 func isChosen(host string) bool { return host == "" || strings.Contains(host, "-") }
 
 // sharedPort chooses the host port of a port that is published on several
-// addresses and names no single host port. The Engine would choose one for each
-// address, but all must be the same. It is "" if nothing has to be chosen.
+// addresses and names no single host port. It is "" if nothing has to be chosen.
 func (c *reading) sharedPort(port policy.Port, to []netip.Addr) (chosen string) {
-	if needsSharedPort(port, to) && c.refusal == nil {
+	if c.needsSharedPort(port, to) && c.refusal == nil {
 		chosen, c.refusal = c.world.freePort(port.Protocol, to, port.Host)
 	}
 	return chosen
 }
 
-func needsSharedPort(port policy.Port, to []netip.Addr) bool {
-	return len(to) > 1 && isChosen(port.Host)
+// sharingEngine is the first API version with which Docker chooses the same host
+// port for all addresses of a container's port (moby: portmapper, bindHostPorts).
+// Before, and with Podman, each address can get another one.
+const sharingEngine = "1.46"
+
+// needsSharedPort reports whether a port is published on several addresses, names
+// no single host port, and would get another one for each address.
+func (c *reading) needsSharedPort(port policy.Port, to []netip.Addr) bool {
+	if len(to) < 2 || !isChosen(port.Host) {
+		return false
+	}
+	return c.podman() || olderThan(c.engine(engineVersion, "").Field("ApiVersion").Text(), sharingEngine)
 }
