@@ -37,6 +37,8 @@ type Server struct {
 	calm     *time.Timer // fires when no client has come or gone for a while
 	large    sync.Mutex  // held while a call with a large body is decided
 
+	hostPorts hostPorts
+
 	mu          sync.Mutex
 	connections map[*connection]struct{}
 }

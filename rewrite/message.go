@@ -68,6 +68,9 @@ func (o Outcome) boundTo(p policy.Port) string {
 	if given == policy.EveryInterface {
 		advice = ""
 	}
+	if o.HostPort != "" { // the Engine cannot choose another one at a later start
+		advice = strings.TrimPrefix(advice+"; if port "+o.HostPort+" is in use when the container starts again, create it anew", "; ")
+	}
 	return given + instead + because(o.Decision, advice)
 }
 
