@@ -74,9 +74,9 @@ func (l *portList) unmet(first, count int) bool {
 }
 
 // move makes the texts of count items that share one list in the body. It calls
-// ports for the ports of an item, of a range for the first, and on for the item's text with a host address
-// and, if that is not "", another host port. For the address "", on is the text of
-// an item that no decision changes.
+// ports for each port of an item, where a range counts as one port. It calls on for
+// an item's text with a host address and, unless that is "", another host port. For
+// the address "", on returns the item's own text.
 //
 // An address that the items publish a port on already is left out: the Engine
 // would find the port in use.
@@ -112,10 +112,10 @@ func (c *reading) move(l *portList, first, count int, ports func(i int, each fun
 			return
 		}
 		hostPort = c.sharedPort(item.claim.Claim.(policy.Port), to)
-		if hostPort != "" && l.chosen == nil {
-			l.chosen = map[int32]string{}
-		}
 		if hostPort != "" {
+			if l.chosen == nil {
+				l.chosen = map[int32]string{}
+			}
 			l.chosen[int32(i)] = hostPort
 		}
 		for _, addr := range to {
