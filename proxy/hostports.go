@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"net/netip"
 	"slices"
 	"sync"
 )
@@ -22,16 +21,9 @@ type hostPort struct {
 // maxGiven bounds how many host ports are remembered.
 const maxGiven = 1024
 
-// FreePort finds a host port that was not chosen for another container. If there
-// is none, it takes the port whose choice is the longest ago: the container may be
-// gone.
-func (w callWorld) FreePort(protocol string, addrs []netip.Addr, first, last int, taken func(port int) bool) (int, error) {
-	return w.server.hostPorts.choose(protocol, first, last, taken, func(first, last int, taken func(int) bool) (int, error) {
-		return w.Machine.FreePort(protocol, addrs, first, last, taken)
-	})
-}
-
-// choose has free find a port, and remembers it.
+// choose has free find a port that was not chosen before, and remembers it. If
+// there is none, it takes the port whose choice is the longest ago: the container
+// may be gone.
 func (h *hostPorts) choose(protocol string, first, last int, taken func(int) bool, free func(first, last int, taken func(int) bool) (int, error)) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
