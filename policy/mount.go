@@ -50,9 +50,10 @@ func (m Mount) On() string {
 	return " on " + m.Target
 }
 
-func (m Mount) facts() any {
+func (m Mount) facts(room *facts) any {
 	normalize(&m.Source, &m.Target)
-	return &m
+	room.mount = m
+	return &room.mount
 }
 
 var mountKind = KindSpec{KindMount, "A path of the host in a container.", []Action{Allow, Warn, Replace, Deny}, []Attribute{

@@ -25,9 +25,10 @@ func (p Privilege) Asked() string { return p.Value }
 
 func (p Privilege) Written() string { return p.Value }
 
-func (p Privilege) facts() any {
+func (p Privilege) facts(room *facts) any {
 	normalize(&p.Name, &p.Value)
-	return &p
+	room.privilege = p
+	return &room.privilege
 }
 
 var privilegeKind = KindSpec{KindPrivilege, "A right that reaches past the container.", []Action{Allow, Warn, Deny}, []Attribute{

@@ -57,7 +57,8 @@ type ComposeRecord struct {
 type ClaimRecord struct {
 	Kind    policy.Kind     `json:"kind"`
 	Claim   policy.Claim    `json:"claim"`
-	Pointer string          `json:"pointer"` // JSON pointer in the body, "?name" for a query parameter, "" for the call itself
+	Count   int             `json:"count,omitempty"` // how many ports the record stands for, if there are several; Pointer, Before and After are the first's
+	Pointer string          `json:"pointer"`         // JSON pointer in the body, "?name" for a query parameter, "" for the call itself
 	Before  json.RawMessage `json:"before,omitempty"`
 	After   json.RawMessage `json:"after,omitempty"` // as forwarded; left out if nothing changed
 	Action  string          `json:"action"`
@@ -162,6 +163,9 @@ func claimRecord(o rewrite.Outcome) ClaimRecord {
 		Action:  o.Decision.Action.String(),
 		Rule:    o.Decision.Rule.String(),
 		Reason:  o.Decision.Reason,
+	}
+	if o.Count > 1 {
+		r.Count = o.Count
 	}
 	if o.After != o.Before {
 		r.After = rawJSON(o.After)

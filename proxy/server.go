@@ -27,6 +27,9 @@ type Server struct {
 	clients  errgroup.Group // the goroutines that move what clients send
 	draining atomic.Bool
 	calm     *time.Timer // fires once no session has begun or ended for calmTime
+	large    sync.Mutex  // held while a call with a large body is decided
+
+	hostPorts hostPorts
 
 	mu       sync.Mutex
 	sessions map[session]struct{}

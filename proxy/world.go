@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -26,6 +27,14 @@ type callWorld struct {
 // Resolve resolves every name of the guarded socket to the same path.
 func (w callWorld) Resolve(path string) (resolved string, exists bool, err error) {
 	return w.ResolveAs(path, w.server.guarded)
+}
+
+// FreePort finds a free host port, if it can one that was not chosen for another
+// container.
+func (w callWorld) FreePort(protocol string, addrs []netip.Addr, first, last int, taken func(port int) bool) (int, error) {
+	return w.server.hostPorts.choose(protocol, first, last, taken, func(first, last int, taken func(int) bool) (int, error) {
+		return w.Machine.FreePort(protocol, addrs, first, last, taken)
+	})
 }
 
 // maxInspect bounds an answer of the Engine to a question of safesock's own, in

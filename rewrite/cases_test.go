@@ -179,7 +179,7 @@ func outcomeLine(o Outcome) string {
 	var what string
 	switch claim := o.Claim.(type) {
 	case policy.Port:
-		what = fmt.Sprintf("%d/%s %s:%s", claim.Container, claim.Protocol, claim.IP, claim.Host)
+		what = fmt.Sprintf("%s/%s %s:%s", claim.Numbers(), claim.Protocol, claim.IP, claim.Host)
 		if !claim.Bindable {
 			what += " (no place for an address)"
 		}
@@ -206,6 +206,9 @@ func outcomeLine(o Outcome) string {
 			action += " and"
 		}
 		action += " " + to.String()
+	}
+	if o.Count > 1 {
+		what += fmt.Sprintf(" ×%d", o.Count)
 	}
 	line := fmt.Sprintf("%s %s %s (%s)", o.Claim.Kind(), what, action, o.Decision.Rule)
 	if o.Pointer != "" {

@@ -139,7 +139,6 @@ func (e *explain) run(cmd *cobra.Command, args []string) error {
 			return err
 		}
 		unsure = append(unsure, differing...)
-		got.result.Outcomes = inRuns(got.result.Outcomes)
 		shown.verdicts = append(shown.verdicts, got)
 	}
 	if len(unsure) > 0 {
