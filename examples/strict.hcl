@@ -12,3 +12,9 @@ network "no way around published ports" {
   action  = "deny"
   message = "publish the port instead, as in -p 8080:80"
 }
+
+privilege "only what was reviewed" {
+  when    = privilege.name == "unread"
+  action  = "deny"
+  message = "this safesock does not know it; update safesock"
+}

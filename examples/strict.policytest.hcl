@@ -68,3 +68,13 @@ case "a swarm service cannot be bound" {
     port 80/tcp *:8080: deny (nowhere to put an address)
   EOT
 }
+
+case "a field that this safesock does not know" {
+  call = <<-EOT
+    POST /containers/create
+    {"Image":"web","HostConfig":{"PublishTo":"everybody"}}
+  EOT
+  want = <<-EOT
+    privilege unread /HostConfig/PublishTo: deny (only what was reviewed)
+  EOT
+}

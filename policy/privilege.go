@@ -15,7 +15,12 @@ func (Privilege) Kind() Kind { return KindPrivilege }
 
 func (p Privilege) Subject() string { return strings.TrimSpace(p.Name + " " + p.Value) }
 
-func (Privilege) Effect() string { return "is granted, and reaches past the container" }
+func (p Privilege) Effect() string {
+	if p.Name == "unread" {
+		return "is forwarded, but is not known to this safesock"
+	}
+	return "is granted, and reaches past the container"
+}
 
 func (Privilege) Infinitive() string { return "be granted" }
 

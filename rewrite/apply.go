@@ -133,6 +133,7 @@ func (c *pass) run(p *policy.Policy) {
 	if c.call.Endpoint != nil && c.call.Endpoint.read != nil {
 		c.refuseMultipart()
 		c.call.Endpoint.read(c.reading)
+		c.unread(knownFields()[c.call.Endpoint.Name])
 	}
 	if c.refusal == nil && p.LooksAtKnown() {
 		c.call.Known = c.call.Known && !c.isNewerThanReviewed()

@@ -103,7 +103,7 @@ func (c *reading) podmanBuild() {
 	}
 	for _, name := range []string{"t", "manifest"} {
 		for _, text := range c.parameters(name) {
-			if transport, _, found := strings.Cut(text, ":"); found && slices.Contains(fileTransports, transport) {
+			if isFile(text) {
 				c.parameter(policy.Privilege{Name: "libpod", Value: text}, name)
 			}
 		}
@@ -150,11 +150,31 @@ func (c *reading) buildNamespaces(text string) {
 }
 
 // imageCreate claims the address that the Engine fetches an image from. It can be
-// any web server.
+// any web server, and with Podman a file of the host.
 func imageCreate(c *reading) {
 	if source := c.query("fromSrc"); source != "" && source != "-" {
 		c.parameter(policy.Privilege{Name: "remote", Value: source}, "fromSrc")
 	}
+	if image := c.query("fromImage"); isFile(image) && c.podman() {
+		c.parameter(policy.Privilege{Name: "libpod", Value: image}, "fromImage")
+	}
+}
+
+// imagePush claims where Podman pushes an image to: a registry, or a file of the
+// host, as in "oci-archive:/srv/image". A registry could be reached by a container,
+// too. Docker takes the image's own name.
+func imagePush(c *reading) {
+	if destination := c.query("destination"); isFile(destination) {
+		c.parameter(policy.Privilege{Name: "libpod", Value: destination}, "destination")
+	}
+}
+
+// isFile reports whether an image's name has a transport that reads or writes files
+// of the host.
+func isFile(image string) bool {
+	transport, name, _ := strings.Cut(image, ":")
+	isPath := strings.HasPrefix(name, "/") && transport != "docker"
+	return isPath || name != "" && slices.Contains(fileTransports, transport)
 }
 
 // grpcCall claims a call of a gRPC service, which Engines since 29 have beside

@@ -1,9 +1,13 @@
 package rewrite
 
 import (
+	"cmp"
+	"net/http"
 	"path"
+	"strings"
 
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 func containerCreate(c *reading) {
@@ -34,10 +38,21 @@ func containerCreate(c *reading) {
 	}
 	c.binds(host)
 	c.mounts(host.Field("Mounts"))
-	c.volumeKeys(body.Field("Volumes"))
+	c.volumeTexts(body.Field("Volumes"))
 	c.volumesFrom(host.Field("VolumesFrom"))
 	c.privileges(host)
 	c.workingDir(body.Field("WorkingDir"))
+	c.serviceEnvironment(body.Field("Env"))
+}
+
+// serviceEnvironment claims variables without a value, as in "TOKEN" or "*": Podman
+// gives the container those of its own service.
+func (c *reading) serviceEnvironment(env jsonedit.Value) {
+	for item := range env.Items() {
+		if text := item.Text(); text != "" && !strings.Contains(text, "=") && c.podman() {
+			c.claim(policy.Privilege{Name: "libpod", Value: "env " + text}, item)
+		}
+	}
 }
 
 func containerStart(c *reading) {
@@ -65,7 +80,11 @@ func containerStart(c *reading) {
 	c.target(kinds{ports: true})
 }
 
+// containerRestart refuses a parameter with which Podman 4 restarts all containers.
 func containerRestart(c *reading) {
+	if c.query("all") != "" && c.podman() {
+		c.refuse(http.StatusBadRequest, "?all restarts containers that the call does not name")
+	}
 	c.target(kinds{ports: true})
 }
 
@@ -88,11 +107,19 @@ func containerExec(c *reading) {
 	c.target(kinds{})
 }
 
+// containerUpdate also reads the container as the Engine has it if the Engine then
+// starts it by itself, or runs other commands in it.
 func containerUpdate(c *reading) {
 	c.container.Name = c.vars["name"]
 	body := c.body()
 	c.devices(body)
 	c.anything("libpod", body.Field("health_log_destination"), healthLogs)
+	switch restart := cmp.Or(body.Field("RestartPolicy").Field("Name").Text(), c.query("restartPolicy")); {
+	case restart != "" && restart != "no":
+		c.target(kinds{ports: true})
+	case body.Field("health_cmd").Text() != "" || body.Field("health_startup_cmd").Text() != "":
+		c.target(kinds{})
+	}
 }
 
 func containerCheckpoint(c *reading) {

@@ -47,7 +47,8 @@ var Endpoints = []Endpoint{
 
 	{"POST", "/build", "image.build", build, Streams},
 	{"POST", "/images/create", "image.create", imageCreate, Streams},
-	{"POST", "/session", "session", nil, Streams | Upgrades}, // the Engine calls back, for files, secrets and keys of the client
+	{"POST", "/images/{name:.*}/push", "image.push", imagePush, Streams}, // Podman can push to a file of the host
+	{"POST", "/session", "session", nil, Streams | Upgrades},             // the Engine calls back, for files, secrets and keys of the client
 	{"POST", "/grpc", "grpc", grants("buildkit", "grpc"), Streams | Upgrades},
 
 	{"POST", "/plugins/pull", "plugin.pull", pluginPull, 0},

@@ -1,17 +1,10 @@
 package rewrite
 
 import (
-	"bytes"
-	"fmt"
 	"net/http"
-	"net/url"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-
-	"github.com/rogpeppe/go-internal/diff"
 
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
@@ -29,8 +22,8 @@ func (h *hostilePodman) Engine(path string) (Answer, error) {
 	return h.hostile.Engine(path)
 }
 
-// podmanValues are JSON values of the types that the files in testdata/podman
-// name. Texts are such that what reads them has something to claim.
+// podmanValues are JSON values of the types that typeFields and the files in
+// testdata/podman name. Texts are such that what reads them has something to claim.
 var podmanValues = map[string][]string{
 	"any":                     {"{}"},
 	"bool":                    {"true", "false"},
@@ -40,7 +33,7 @@ var podmanValues = map[string][]string{
 	"network.HardwareAddr":    {`"02:00:00:00:00:01"`},
 	"number":                  {"1"},
 	"set":                     {`{"80/tcp":{}}`, `{"/proc:/x":{}}`},
-	"string":                  {`"x"`, `"host"`, `"/proc/1/root"`, `"upperdir=/x"`, `"a:b"`},
+	"string":                  {`"x"`, `"host"`, `"/proc/1/root"`, `"upperdir=/x"`, `"a:b"`, `"oci:/x"`},
 	"strslice.StrSlice":       {`["x"]`},
 	"subnet":                  {`"192.0.2.0/24"`},
 	"time":                    {`"2026-07-01T12:00:00Z"`},
@@ -49,7 +42,7 @@ var podmanValues = map[string][]string{
 }
 
 // podmanKeys are the members that maps have.
-var podmanKeys = []string{"80/tcp", "80", "device", "mode", "pasta", "com.docker.network.x"}
+var podmanKeys = []string{"80/tcp", "80", "device", "mode", "pasta", "path", "com.docker.network.x"}
 
 // podmanBodies are bodies in which a field stands alone. Steps are the rest of
 // its path.
@@ -92,99 +85,4 @@ func podmanFields(t *testing.T, name string) (fields []string) {
 		}
 	}
 	return fields
-}
-
-// Of what Podman's versions read of calls (testdata/podman), the fields that
-// claim nothing, each alone and with any value, are those that
-// testdata/unclaimed_podman.txt gives reasons for, or that Docker's bodies have
-// too. A field that a later version adds is reviewed before it goes there.
-func TestFieldsOfPodmanThatClaimNothing(t *testing.T) {
-	p := parsePolicy(t, open)
-	docker := map[string]bool{}
-	for _, field := range podmanFields(t, "testdata/unclaimed.txt") {
-		docker[field] = true
-	}
-	versions, err := filepath.Glob("testdata/podman/*.txt")
-	if err != nil || len(versions) == 0 {
-		t.Fatalf("no versions: %v", err)
-	}
-	done := map[string]bool{}
-	var got []string
-	for _, version := range versions {
-		for _, line := range podmanFields(t, version) {
-			if done[line] {
-				continue
-			}
-			done[line] = true
-			words := strings.Split(line, " ") // method, target, path, type
-			method, field := words[0], words[2]
-			example := "web"
-			if strings.Contains(words[1], "/networks/") {
-				example = "net"
-			}
-			target := strings.Replace(words[1], "{name}", example, 1)
-			values := podmanValues[words[3]]
-			if values == nil {
-				t.Fatalf("%s: no value is of the type %s", version, words[3])
-			}
-			const refused = maxClaims // more than any call claims: nothing reaches the Engine, or not as it came
-			claims := func(target, body string) int {
-				r, err := Apply(p, testCall(t, method, target, []byte(body)), &hostilePodman{})
-				if err != nil || string(r.Body) != body {
-					return refused
-				}
-				return len(r.Outcomes)
-			}
-			least := claims(target, "{}")
-			claimed := false
-			if parameter, found := strings.CutPrefix(field, "?"); found {
-				parameter = strings.TrimSuffix(parameter, "/*") // a map is sent as JSON
-				for _, value := range append(values, `{"a":"b"}`) {
-					claimed = claimed || claims(target+"?"+parameter+"="+url.QueryEscape(strings.Trim(value, `"`)), "{}") > least
-				}
-			} else {
-				for _, body := range podmanBodies(strings.Split(field, "/")[1:], values) {
-					claimed = claimed || claims(target, body) > least
-				}
-			}
-			entry := method + " " + target + " " + field
-			if !claimed && !docker[entry] && !slices.Contains(got, target+" "+field) {
-				got = append(got, target+" "+field)
-			}
-		}
-	}
-
-	const name = "testdata/unclaimed_podman.txt"
-	text, err := os.ReadFile(name)
-	if err != nil && !*update {
-		t.Fatal(err)
-	}
-	var want []string
-	var kept bytes.Buffer
-	for line := range strings.Lines(string(text)) {
-		entry := strings.TrimSuffix(line, "\n")
-		reason := entry == "" || strings.HasPrefix(entry, "#")
-		if !reason {
-			want = append(want, entry)
-		}
-		if reason || slices.Contains(got, entry) {
-			kept.WriteString(line)
-		}
-	}
-	if *update {
-		for _, entry := range got {
-			if !slices.Contains(want, entry) {
-				fmt.Fprintln(&kept, entry)
-			}
-		}
-		if err := os.WriteFile(name, kept.Bytes(), 0o666); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	slices.Sort(got)
-	slices.Sort(want)
-	if !slices.Equal(want, got) {
-		t.Errorf("%s", diff.Diff("want", []byte(strings.Join(want, "\n")), "got", []byte(strings.Join(got, "\n"))))
-	}
 }

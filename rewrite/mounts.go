@@ -55,7 +55,7 @@ func (c *reading) holdsSocket(source string) bool {
 	if strings.HasPrefix(folder, "/run/user/") && strings.Count(folder, "/") == 4 {
 		return true
 	}
-	if behindProcess.MatchString(folder) || strings.HasPrefix(source, ".") { // relative: to a folder that only the Engine knows
+	if behindProcess.MatchString(folder) || !strings.HasPrefix(source, "/") { // relative: to a folder that only the Engine knows
 		return true
 	}
 	for _, socket := range sockets {
@@ -78,9 +78,9 @@ func (c *reading) binds(host jsonedit.Value) {
 	}
 }
 
-// volumeKeys claims the keys of Config.Volumes. To Docker they are folders in the
+// volumeTexts claims the keys of Config.Volumes. To Docker they are folders in the
 // container; Podman reads them like the texts in Binds.
-func (c *reading) volumeKeys(volumes jsonedit.Value) {
+func (c *reading) volumeTexts(volumes jsonedit.Value) {
 	for key, m := range volumes.Members() {
 		if strings.Contains(key, ":") {
 			c.spec(m, key, false)
@@ -115,15 +115,32 @@ func (c *reading) spec(at jsonedit.Value, text string, editable bool) {
 	}
 }
 
-// keptFolders claims the folders in which Podman's overlay volumes keep changes.
-// Podman recognizes the options by their prefix.
+// keptFolders claims the folders in which Podman's overlay volumes keep changes,
+// and options that are not known. Podman recognizes the folders' options by their
+// beginning.
 func (c *reading) keptFolders(options []string, target string, at jsonedit.Value) {
 	for _, option := range options {
-		name, folder, _ := strings.Cut(option, "=")
-		if folder != "" && (strings.HasPrefix(name, "upperdir") || strings.HasPrefix(name, "workdir")) {
+		switch name, folder, _ := strings.Cut(option, "="); {
+		case slices.Contains(mountFlags, name):
+		case folder != "" && (strings.HasPrefix(name, "upperdir") || strings.HasPrefix(name, "workdir")):
 			c.bind(folder, target, false, at)
+		default:
+			c.claim(policy.Privilege{Name: "unread", Value: option}, at)
 		}
 	}
+}
+
+// mountFlags are the options that change how a path is mounted, and name no other
+// path.
+var mountFlags = []string{
+	"", "ro", "readonly", "rw", "bind", "rbind", "nocopy", "copy",
+	"exec", "noexec", "suid", "nosuid", "dev", "nodev", "sync", "dirsync", "async",
+	"atime", "noatime", "relatime", "norelatime", "strictatime", "nostrictatime", "diratime", "nodiratime",
+	"private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable",
+	"z", "Z", "U", "O", "volatile", "idmap", // Podman's: labels, owners, changes that are thrown away, ids
+	"cached", "consistent", "delegated", "consistency", "default", // Docker Desktop's
+	"size", "mode", "uid", "gid", "tmpcopyup", "notmpcopyup", // for a tmpfs
+	"inodes", "noquota", "timeout", // for a volume
 }
 
 // mounts claims the host's paths in HostConfig.Mounts. A service's mounts have the
@@ -134,13 +151,21 @@ func (c *reading) mounts(list jsonedit.Value) {
 		source, target := m.Field("Source").Text(), m.Field("Target").Text()
 		readOnly := m.Field("ReadOnly").Flag()
 		switch kind := m.Field("Type").Text(); kind {
-		case "tmpfs", "image":
+		case "tmpfs", "image", "ramfs", "devpts":
+			if strings.HasPrefix(source, "/") { // Podman makes a folder of this name
+				c.bind(source, target, readOnly, m)
+			}
 		case "volume":
 			c.volume(source, target, readOnly, m)
 			driver := m.Field("VolumeOptions").Field("DriverConfig")
 			c.volumeOptions(driver.Field("Name"), driver.Field("Options"), target, readOnly)
 		default:
-			if source == "" {
+			if kind != "bind" && kind != "" && kind != "npipe" && kind != "cluster" { // Podman's glob: a pattern of paths
+				c.claim(policy.Privilege{Name: "unread", Value: "mount of type " + kind}, m.Field("Type"))
+			}
+			// Without a source, Podman takes the target for it, and Docker refuses the
+			// mount.
+			if source = cmp.Or(source, target); source == "" {
 				continue
 			}
 			c.bind(source, target, readOnly, m).edit = func(policy.Decision) string {
@@ -187,6 +212,11 @@ func (c *reading) volumeOptions(driver, options jsonedit.Value, target string, r
 	default:
 		return []*claim{c.claim(policy.Privilege{Name: "volume_driver", Value: name}, driver)}
 	}
+	for key, m := range options.Members() {
+		if !slices.Contains(volumeKeys, strings.ToLower(key)) {
+			c.claim(policy.Privilege{Name: "unread", Value: key}, m)
+		}
+	}
 	kind, flags, device := localOptions(options)
 	at := device
 	if at.OrAbsent().Absent() {
@@ -202,14 +232,22 @@ func (c *reading) volumeOptions(driver, options jsonedit.Value, target string, r
 	return claims
 }
 
+// volumeKeys are the options of the local driver. In upper case, Podman tells what
+// it has read in the option "o".
+var volumeKeys = []string{"type", "device", "o", "size", "inodes", "uid", "gid", "noquota"}
+
 // mounted claims what mount(2) mounts for a file system, its device and its
 // options. The values at and list make the claims of the device and of the
 // options. The deviceClaim is one of the claims, nil unless the device is a path
 // of the host.
 func (c *reading) mounted(kind, device string, options []string, target string, readOnly bool, at, list jsonedit.Value) (claims []*claim, deviceClaim *claim) {
 	readOnly = readOnly || slices.Contains(options, "ro")
+	binds := bindOption(options)
 	for _, option := range options {
 		name, folders, _ := strings.Cut(option, "=")
+		if binds && kind != "overlay" && !slices.Contains(mountFlags, name) {
+			claims = append(claims, c.claim(policy.Privilege{Name: "unread", Value: option}, list))
+		}
 		if (kind != "overlay" || slices.Contains(overlayFlags, name)) && !strings.HasSuffix(name, "dir") {
 			continue
 		}
@@ -219,7 +257,6 @@ func (c *reading) mounted(kind, device string, options []string, target string, 
 			}
 		}
 	}
-	binds := bindOption(options)
 	source := cmp.Or(device, kind) // without a device, Podman takes the type for it
 	remote := strings.HasPrefix(kind, "nfs") || kind == "cifs" || strings.HasPrefix(kind, "smb")
 	if source == "" || !binds && (kind == "tmpfs" || kind == "overlay" && len(claims) > 0) {
@@ -334,8 +371,13 @@ func (c *reading) containerMounts(x, at jsonedit.Value) {
 			c.volume(m.Field("Name").Text(), target, readOnly, at)
 			c.keptFolders(options, target, at)
 		default:
-			if source := m.Field("Source").Text(); source != "" {
-				c.runtimeMount("overlay", source, options, target, readOnly, at)
+			source, kind := m.Field("Source").Text(), "overlay"
+			isOverlay := slices.ContainsFunc(options, func(o string) bool { return strings.HasPrefix(o, "lowerdir") })
+			if slices.Contains(ownFileSystems, source) && !isOverlay {
+				kind = source // Podman does not tell the type, which is the source of these
+			}
+			if source != "" {
+				c.runtimeMount(kind, source, options, target, readOnly, at)
 			}
 		}
 	}

@@ -12,7 +12,7 @@ var Names = policy.Names{
 	Modes:     []string{"host", "macvlan", "ipvlan", "routed", "unprotected", "overlay", "swarm", "plugin", "existing-bridge", "ipv6", "container", "ns", "pasta", "slirp4netns", "unknown"},
 	Privileges: []string{"privileged", "exec_privileged", "cap", "device", "pid", "ipc", "uts", "userns", "cgroup", "cgroupns", "cgroup_parent", "security_opt", "runtime",
 		"annotation", "volume", "volume_driver", "plugin", "swarm", "checkpoint", "secret_driver", "working_dir", "buildkit", "remote", "libpod",
-		"plugin_network", "plugin_mount", "plugin_capabilities", "plugin_allow_all_devices", "container_id_file", "log_path"},
+		"plugin_network", "plugin_mount", "plugin_capabilities", "plugin_allow_all_devices", "container_id_file", "log_path", "unread"},
 }
 
 // endpointNames returns the names of Endpoints, each once, sorted.

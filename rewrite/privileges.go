@@ -33,15 +33,31 @@ func (c *reading) privileges(host jsonedit.Value) {
 	c.runtime(host.Field("Runtime"))
 	c.annotations(host.Field("Annotations"))
 	c.volumeDriver(host)
-	// Podman writes the log to this path of the host. Docker has no such
-	// option.
-	c.plain("log_path", host.Field("LogConfig").Field("Config").Field("path"))
+	c.logOptions(host.Field("LogConfig").Field("Config"))
 	// Podman's server writes the container's id to this file of the host. With
 	// Docker, the client does.
 	if file := host.Field("ContainerIDFile"); !c.isExisting(host) && file.Text() != "" && c.podman() {
 		c.plain("container_id_file", file)
 	}
 }
+
+// logOptions claims the path of the host that Podman writes the log to, and options
+// that are not known. Podman makes a text like "path=/var/log/web" of each option,
+// and what stands before the first "=" is the option. Docker has no path.
+func (c *reading) logOptions(options jsonedit.Value) {
+	for key, m := range options.Members() {
+		switch name, path, _ := strings.Cut(key+"="+m.Text(), "="); {
+		case name == "path" && path != "":
+			c.claim(policy.Privilege{Name: "log_path", Value: path}, m)
+		case name != "path" && !slices.Contains(podmanLogOptions, name) && c.podman():
+			c.claim(policy.Privilege{Name: "unread", Value: "log option " + name}, m)
+		}
+	}
+}
+
+// podmanLogOptions are the options of logs that name no file. Podman reads the first
+// three.
+var podmanLogOptions = []string{"tag", "max-size", "driver", "max-file", "max-buffer-size", "mode", "compress", "labels", "labels-regex", "env", "env-regex"}
 
 // annotations claims annotations, which runtimes act on. Podman adds annotations
 // of its own, which a container that exists does not claim.

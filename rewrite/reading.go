@@ -26,6 +26,7 @@ type reading struct {
 	pins      []func()  // replace names by ids, after the decisions have made their changes
 	existing  map[*jsonedit.Document]*existing
 
+	root    jsonedit.Value // the body, absent if it was not read
 	world   *memory
 	refusal *Refusal
 
@@ -112,7 +113,8 @@ func (c *reading) json() jsonedit.Value {
 		c.refuse(http.StatusBadRequest, "the body: %v", err)
 		return jsonedit.Value{}
 	}
-	return c.document("", body, http.StatusBadRequest)
+	c.root = c.document("", body, http.StatusBadRequest)
+	return c.root
 }
 
 // document is a JSON text. A problem with one of its values refuses the call

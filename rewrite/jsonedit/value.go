@@ -181,6 +181,17 @@ func (v Value) Members() iter.Seq2[string, Value] {
 	}
 }
 
+// Pairs are the members of an object with their keys, which can appear twice.
+func (v Value) Pairs() iter.Seq2[string, Value] {
+	return func(yield func(string, Value) bool) {
+		for m := range v.Object().children() {
+			if !yield(m.key(), m) {
+				return
+			}
+		}
+	}
+}
+
 // Items are the items of a list. Items can be null.
 func (v Value) Items() iter.Seq[Value] { return v.List().children() }
 
