@@ -140,9 +140,9 @@ var networkAttributes = []Attribute{
 }
 
 var mountAttributes = []Attribute{
-	{Name: "source", Doc: "absolute path on the host, symbolic links resolved", also: []string{"src", "path", "host"},
+	{Name: "source", Doc: "absolute path on the host, symbolic links resolved; fails if it cannot be looked at", also: []string{"src", "path", "host"},
 		odd: oddSource, Example: `mount.source == "/run/docker.sock"`,
-		get: func(s *scope) string { return s.mount.Source }},
+		get: func(s *scope) (string, error) { return s.mount.resolved() }},
 	{Name: "target", Doc: "path in the container", also: []string{"dst", "destination"},
 		Example: `mount.target == "/var/run/docker.sock"`,
 		get:     func(s *scope) string { return s.mount.Target }},

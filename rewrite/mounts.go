@@ -29,19 +29,19 @@ var sockets = []string{
 
 // bind claims a path of the host. Engines clean the path before the kernel follows
 // its symbolic links. safesock's own socket counts as Socket, like the socket that
-// it guards, but not as Engine: it gives no access past the policy.
+// it guards, but not as Engine: it gives no access past the policy. A path that
+// cannot be looked at counts as Engine.
 func (c *reading) bind(source, target string, readOnly bool, at jsonedit.Value) *claim {
 	m := policy.Mount{Source: source, Target: target, ReadOnly: readOnly}
 	if path.IsAbs(source) {
 		m.Source = path.Clean(source)
 	}
 	if path.IsAbs(source) && m.Source != c.listen {
-		if resolved := c.resolved(m.Source); resolved != "" {
-			m.Source = resolved
-		}
+		found := c.resolved(m.Source)
+		m.Source, m.Unseen = cmp.Or(found.path, m.Source), found.unseen
 	}
 	m.Socket = m.Source == c.upstream || m.Source == c.listen
-	m.Engine = m.Source != c.listen && (m.Socket || c.holdsSocket(m.Source))
+	m.Engine = m.Source != c.listen && (m.Socket || m.Unseen != "" || c.holdsSocket(m.Source))
 	return c.claim(m, at)
 }
 
