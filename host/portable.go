@@ -13,6 +13,15 @@ func inProc(folder string) (bool, error) {
 	return folder == "/proc" || strings.HasPrefix(folder, "/proc/"), nil
 }
 
+// indexOf returns the number of the network interface that has a name.
+func indexOf(name string) (int, error) {
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return 0, err
+	}
+	return i.Index, nil
+}
+
 // HasInterface reports whether the host has a network interface.
 func (Machine) HasInterface(name string) (bool, error) {
 	all, err := net.Interfaces()
