@@ -31,6 +31,7 @@ type Server struct {
 
 	policy   atomic.Pointer[policy.Policy]
 	guarded  string // Upstream without symbolic links
+	sight    atomic.Pointer[host.Sight]
 	engine   *http.Client
 	clients  errgroup.Group
 	draining atomic.Bool

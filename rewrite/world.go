@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -32,6 +33,12 @@ type World interface {
 	FreePort(protocol string, addrs []netip.Addr, first, last int, taken func(port int) bool) (int, error)
 }
 
+// Elsewhere is the error of Resolve if the Engine's files are not those that
+// safesock sees. It says why. Such a path is known by its text alone.
+type Elsewhere string
+
+func (e Elsewhere) Error() string { return string(e) }
+
 // Answer is an answer of the Engine.
 type Answer struct {
 	Status int
@@ -60,8 +67,9 @@ type remembered struct {
 
 // resolution is where a path of the host leads, or why nobody can tell.
 type resolution struct {
-	path   string
-	unseen string
+	path      string
+	unseen    string
+	elsewhere bool
 }
 
 func remember(w World) *memory {
@@ -110,6 +118,7 @@ func (m *memory) resolve(path string) (resolution, *Refusal) {
 	found := resolution{path: path}
 	if resolved, _, err := m.Resolve(path); err != nil {
 		found.unseen = err.Error()
+		found.elsewhere = errors.As(err, new(Elsewhere))
 	} else {
 		found.path = resolved
 	}

@@ -88,6 +88,9 @@ func (w *world) Resolve(path string) (resolved string, exists bool, err error) {
 		if problem, failed := strings.CutPrefix(resolved, "error "); failed {
 			return "", false, errors.New(problem)
 		}
+		if why, is := strings.CutPrefix(resolved, "elsewhere "); is {
+			return "", false, Elsewhere(why)
+		}
 		return resolved, true, nil
 	}
 	return path, true, nil
