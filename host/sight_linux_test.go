@@ -45,7 +45,7 @@ const (
 	rootless   = "the Engine is rootless, and its bridges are in a network namespace of its own"
 	otherNetNS = "the Engine is in another network namespace"
 
-	anotherBuild = "the Engine runs on another system, %s with the kernel %s"
+	otherSystem = "the Engine runs on another system, %s with the kernel %s"
 )
 
 func TestAnEngineBesideSafesockIsSeen(t *testing.T) {
@@ -57,7 +57,7 @@ func TestAnEngineBesideSafesockIsSeen(t *testing.T) {
 func TestAnEngineInAVirtualMachineIsNotSeen(t *testing.T) {
 	own := thisOne(t)
 	for _, engine := range []System{{own.Hostname, "6.12.0-linuxkit"}, {"docker-desktop", own.Kernel}} {
-		why := fmt.Sprintf(anotherBuild, engine.Hostname, engine.Kernel)
+		why := fmt.Sprintf(otherSystem, engine.Hostname, engine.Kernel)
 		wantSight(t, serveAsEngine(t), engine, Sight{why, why})
 	}
 }
