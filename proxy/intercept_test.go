@@ -23,8 +23,8 @@ func answer(status, body string) string {
 }
 
 const (
-	openBody  = `{ "Image":"web:1", "HostConfig": {"PortBindings":{"80/tcp":[{"HostIp":"","HostPort":"1234"}]}}, "Unknown":[1e99] }`
-	boundBody = `{ "Image":"web:1", "HostConfig": {"PortBindings":{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"1234"}]}}, "Unknown":[1e99] }`
+	openBody  = `{ "Image":"web:1", "HostConfig": {"PortBindings":{"80/tcp":[{"HostIp":"","HostPort":"1234"}]}}, "Domainname":[1e99] }`
+	boundBody = `{ "Image":"web:1", "HostConfig": {"PortBindings":{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"1234"}]}}, "Domainname":[1e99] }`
 	created   = `{"Id":"0123abcd","Warnings":[]}`
 	warned    = `{"Id":"0123abcd","Warnings":["safesock: 80/tcp is published on 127.0.0.1:1234 instead of every interface (port \"unset goes to loopback\", built-in:LINE); to publish it wider, name an address (0.0.0.0:1234:80) or add a rule"]}`
 )

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/safesock/safesock/host"
 	"github.com/safesock/safesock/policy"
 )
 
@@ -22,7 +23,8 @@ type Server struct {
 	Drain     time.Duration // how long open exchanges may take once the context is done
 
 	policy   atomic.Pointer[policy.Policy]
-	guarded  string         // Upstream without symbolic links
+	guarded  string // Upstream without symbolic links
+	sight    atomic.Pointer[host.Sight]
 	engine   *http.Client   // for safesock's own questions
 	clients  errgroup.Group // the goroutines that move what clients send
 	draining atomic.Bool

@@ -26,7 +26,54 @@ type callWorld struct {
 
 // Resolve resolves every name of the guarded socket to the same path.
 func (w callWorld) Resolve(path string) (resolved string, exists bool, err error) {
+	sight, err := w.sight()
+	switch {
+	case err != nil:
+		return "", false, err
+	case sight.Paths != "":
+		return "", false, rewrite.Elsewhere("safesock does not see the Engine's files: " + sight.Paths)
+	}
 	return w.ResolveAs(path, w.server.guarded)
+}
+
+// HasInterface is true of each interface if safesock does not see the Engine's.
+func (w callWorld) HasInterface(name string) (bool, error) {
+	sight, err := w.sight()
+	if err != nil || sight.Interfaces != "" {
+		return err == nil, err
+	}
+	return w.Machine.HasInterface(name)
+}
+
+// HasForeignPorts is true of each bridge if safesock does not see the Engine's.
+func (w callWorld) HasForeignPorts(bridge string) (bool, error) {
+	sight, err := w.sight()
+	if err != nil || sight.Interfaces != "" {
+		return err == nil, err
+	}
+	return w.Machine.HasForeignPorts(bridge)
+}
+
+// Addresses fails if safesock does not see the Engine's interfaces.
+func (w callWorld) Addresses(name string) ([]netip.Addr, error) {
+	sight, err := w.sight()
+	switch {
+	case err != nil:
+		return nil, err
+	case sight.Interfaces != "":
+		return nil, fmt.Errorf("safesock does not see the Engine's network interfaces: %s", sight.Interfaces)
+	}
+	return w.Machine.Addresses(name)
+}
+
+// sight is what safesock sees of the Engine's host.
+func (w callWorld) sight() (host.Sight, error) {
+	if known := w.server.sight.Load(); known != nil {
+		return *known, nil
+	}
+	ctx, stop := w.waiting()
+	defer stop()
+	return w.server.LookAround(ctx)
 }
 
 // FreePort finds a free host port, if it can one that was not chosen for another
@@ -61,11 +108,16 @@ func engineClient(upstream string) *http.Client {
 func (w callWorld) Engine(path string) (rewrite.Answer, error) {
 	ctx, stop := w.waiting()
 	defer stop()
+	return askEngine(ctx, w.server.engine, path)
+}
+
+// askEngine asks the Engine for GET path.
+func askEngine(ctx context.Context, engine *http.Client, path string) (rewrite.Answer, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path, nil)
 	if err != nil {
 		return rewrite.Answer{}, err
 	}
-	answer, err := w.server.engine.Do(request)
+	answer, err := engine.Do(request)
 	if err != nil {
 		return rewrite.Answer{}, fmt.Errorf("cannot ask the Engine: %w", err)
 	}

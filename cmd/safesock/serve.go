@@ -143,7 +143,16 @@ func (s *serve) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.server.Serve(ctx, listener) })
 	g.Go(func() error { s.heedSignals(ctx, hangup, stop); return nil })
+	g.Go(func() error { s.lookAround(ctx); return nil })
 	return g.Wait()
+}
+
+// lookAround logs what safesock does not see of the Engine's host. If the Engine
+// is not up yet, the first call that has to know asks again.
+func (s *serve) lookAround(ctx context.Context) {
+	if _, err := s.server.LookAround(ctx); err != nil {
+		s.server.Log.Debug("the Engine cannot be asked about its host yet", "error", err)
+	}
 }
 
 // engineState describes whether the Engine's socket can be used.
