@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"strings"
 	"syscall"
@@ -196,7 +197,7 @@ const (
 
 func howItEnded(err error) string {
 	switch {
-	case err == nil, err == io.EOF, err == io.ErrUnexpectedEOF, errors.Is(err, syscall.ECONNRESET):
+	case err == nil, err == io.EOF, err == io.ErrUnexpectedEOF, errors.Is(err, syscall.ECONNRESET), errors.Is(err, net.ErrClosed):
 		return theEnd
 	}
 	return err.Error()

@@ -21,6 +21,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/safesock/safesock"
 	"github.com/safesock/safesock/policy"
 	"github.com/safesock/safesock/proxy"
@@ -39,6 +41,7 @@ var patience = 20 * time.Second
 type world struct {
 	t      *testing.T
 	engine *engine
+	server *proxy.Server
 	socket string // safesock's
 	audit  string
 	stop   context.CancelFunc
@@ -72,6 +75,7 @@ func newWorld(t *testing.T, act func(*end), options ...func(*proxy.Server)) *wor
 		option(server)
 	}
 	server.SetPolicy(builtin)
+	w.server = server
 	ctx, stop := context.WithCancel(context.Background())
 	w.stop = stop
 	go func() { w.served <- server.Serve(ctx, l) }()
@@ -271,10 +275,12 @@ func (e *engine) close() {
 	e.acting.Wait()
 }
 
-func (e *engine) note(r *http.Request) {
+func (e *engine) note(r *http.Request) { e.noteText(r.Method + " " + r.URL.Path) }
+
+func (e *engine) noteText(text string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.calls = append(e.calls, r.Method+" "+r.URL.Path)
+	e.calls = append(e.calls, text)
 }
 
 // had is what clients asked of the Engine.
@@ -304,9 +310,6 @@ type end struct {
 }
 
 func newEnd(t *testing.T, conn net.Conn) *end {
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		t.Error(err)
-	}
 	return &end{UnixConn: conn.(*net.UnixConn), in: bufio.NewReader(conn), t: t}
 }
 
@@ -315,6 +318,9 @@ func dial(t *testing.T, socket string) *end {
 	conn, err := net.Dial("unix", socket)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Error(err)
 	}
 	c := newEnd(t, conn)
 	t.Cleanup(func() { c.Close() })
@@ -343,6 +349,30 @@ func (e *end) request() *http.Request {
 		}
 		e.say(lookedUp(r.URL.Path))
 	}
+}
+
+// closed reports whether the other side has closed its socket, or this side has.
+func (e *end) closed() bool {
+	raw, err := e.SyscallConn()
+	if err != nil {
+		return true
+	}
+	fds := []unix.PollFd{{}}
+	err = raw.Control(func(fd uintptr) {
+		fds[0].Fd = int32(fd)
+		_, _ = unix.Poll(fds, 0)
+	})
+	return err != nil || fds[0].Revents&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0
+}
+
+// awaitGone waits until that is so.
+func (e *end) awaitGone() {
+	await(e.t, "the other side gone", func() string {
+		if e.closed() {
+			return ""
+		}
+		return "it is there"
+	})
 }
 
 // isLookup reports whether safesock itself asks: it is net/http's client.
