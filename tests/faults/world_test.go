@@ -187,6 +187,24 @@ func (w *world) log() []string {
 	return said
 }
 
+// record is a line of the audit log.
+type record struct {
+	Record, ID, Endpoint, Refused string
+	Status                        int
+	Container                     json.RawMessage // a record in a call, an id in an answer
+}
+
+func parseRecord(line string) (r record, ok bool) {
+	return r, json.Unmarshal([]byte(line), &r) == nil
+}
+
+// name is that of the container that a call is about.
+func (r record) name() string {
+	var container struct{ Name string }
+	_ = json.Unmarshal(r.Container, &container) // an answer has no name
+	return container.Name
+}
+
 func logged(file string) ([]string, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -195,12 +213,9 @@ func logged(file string) ([]string, error) {
 	said, at := []string{}, map[string]int{}
 	var problems []error
 	for line := range strings.Lines(string(text)) {
-		var r struct {
-			Record, ID, Endpoint, Refused string
-			Status                        int
-		}
-		if err := json.Unmarshal([]byte(line), &r); err != nil && !strings.Contains(err.Error(), "Go struct field .Container") {
-			problems = append(problems, fmt.Errorf("%q: %w", line, err))
+		r, ok := parseRecord(line)
+		if !ok {
+			problems = append(problems, fmt.Errorf("no record: %q", line))
 			continue
 		}
 		i, known := at[r.ID]
