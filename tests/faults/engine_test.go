@@ -161,10 +161,13 @@ func (s seen) String() string {
 func see(t *testing.T, e *engine, socket, text string, want seen) (got seen) {
 	t.Helper()
 	before := len(e.had())
-	c := dial(t, socket)
+	c := connect(t, socket)
+	if c == nil {
+		return seen{}
+	}
 	defer c.Close()
 	c.say(text)
-	if want.answer == "" && want.after == nothingMore {
+	if want.answer == "" && want.after == nothingMore && !e.forgets {
 		await(t, "a call at the Engine", func() string {
 			if len(e.had()) > before {
 				return ""
