@@ -136,7 +136,11 @@ func TestAnEngineThatDoesNotSpeakHTTP2IsToldOf(t *testing.T) {
 			w := newWorld(t, b.act)
 			want := seen{ownAnswer(505, "safesock: the Engine at "+w.engine.socket+" does not speak HTTP/2; use HTTP/1.1", true), theEnd}
 			for range 2 {
-				if got := see(t, w.engine, w.socket, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", want); got != want {
+				got := see(t, w.engine, w.socket, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", want)
+				if unsent := (seen{ownAnswer(502, "safesock: cannot reach the Engine: write unix @->"+w.engine.socket+": write: broken pipe; is it running?", true), theEnd}); b.unasked && got == unsent {
+					continue // it closed before it could be sent the preface
+				}
+				if got != want {
 					t.Errorf("the client saw\n%v want\n%v", got, want)
 				}
 			}
