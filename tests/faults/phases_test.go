@@ -117,9 +117,7 @@ func TestServingEndsInEachPhase(t *testing.T) {
 				c := w.dial()
 				p.reach(w, c)
 				w.end()
-				if _, err := io.Copy(io.Discard, c.in); howItEnded(err) != theEnd {
-					t.Errorf("the client's connection: %v", err)
-				}
+				c.awaitGone()
 				w.awaitNone()
 				w.check(p)
 			})
