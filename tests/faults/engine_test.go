@@ -41,6 +41,11 @@ func post(path, fields, body string) string {
 
 func createCall(body string) string { return post("/containers/create?name=web", "", body) }
 
+// createNamed is a create of a container.
+func createNamed(name string) string {
+	return strings.Replace(calls[3].text, "name=web", "name="+name, 1)
+}
+
 // then is what an Engine does once it has said what it says.
 type then int
 

@@ -99,6 +99,10 @@ var asking = []struct {
 func TestACallWhoseLookUpIsAnsweredBadlyGoesNoFurther(t *testing.T) {
 	keepsDescriptors(t, func() {
 		for _, b := range badLookups {
+			asking := asking
+			if len(b.says) > 1<<20 { // takes its time
+				asking = asking[:1]
+			}
 			for _, c := range asking {
 				t.Run(b.name+"/"+c.name, func(t *testing.T) {
 					w := newWorld(t, b.act)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -218,7 +219,15 @@ func TestTheLogHasEachContainerThatCameToBeWhenSafesockIsKilled(t *testing.T) {
 			var clients sync.WaitGroup
 			for i := range 4 {
 				clients.Go(func() {
-					for n := 0; strings.HasPrefix(p.ask(createNamed(fmt.Sprint("web-", i, "-", n))), okHead); n++ {
+					for n, served := 0, true; served; n++ {
+						conn, err := net.Dial("unix", p.socket)
+						if err != nil {
+							return // it was killed
+						}
+						c := newEnd(t, conn)
+						c.say(createNamed(fmt.Sprint("web-", i, "-", n)))
+						served = c.hear() == okText
+						c.Close()
 					}
 				})
 			}

@@ -164,11 +164,6 @@ func (e *end) hear() string {
 	return head.String() + string(body)
 }
 
-// createNamed is a create of a container.
-func createNamed(name string) string {
-	return strings.Replace(calls[3].text, "name=web", "name="+name, 1)
-}
-
 // made are the containers that the Engine made.
 func (e *engine) made() map[string]bool {
 	made := map[string]bool{}
