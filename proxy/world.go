@@ -100,6 +100,8 @@ func engineClient(upstream string) *http.Client {
 			IdleConnTimeout:    5 * time.Second,
 			DisableCompression: true,
 		},
+		// What another path answers is not about the object that was asked for.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
@@ -122,6 +124,9 @@ func askEngine(ctx context.Context, engine *http.Client, path string) (rewrite.A
 		return rewrite.Answer{}, fmt.Errorf("cannot ask the Engine: %w", err)
 	}
 	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusSwitchingProtocols { // what follows has no end, and does not heed ctx
+		return rewrite.Answer{Status: answer.StatusCode}, nil
+	}
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxInspect+1))
 	if err == nil && len(body) > maxInspect {
 		err = fmt.Errorf("the Engine's answer to GET %s is longer than %d bytes", path, maxInspect)
