@@ -92,7 +92,7 @@ func (c *connection) request() (debt, error) {
 	}
 	p := c.server.policy.Load()
 	if match.Endpoint != nil || p.Filters() {
-		return c.intercept(h, p, match)
+		return c.intercept(h, target, p, match)
 	}
 	if err := c.expectAnswer(exchange{toHEAD: h.isHEAD()}); err != nil {
 		return nothing, c.refuse(err, h.isHEAD())
