@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,6 +32,9 @@ type connection struct {
 	phase     atomic.Int32          // idle, busy or closing
 	halves    atomic.Int32          // how many of the two are open: the exchange's request, its answer
 	failure   atomic.Pointer[error] // why a request was given up halfway, for the client
+
+	cutting sync.Mutex // held to set engine and isCut, and by another goroutine to read engine
+	isCut   bool       // the connection was cut, and engine stays as it is
 }
 
 // The phases of a connection. The end of serving closes an idle one.
@@ -89,7 +93,36 @@ func (c *connection) drain() {
 	}
 }
 
-func (c *connection) cut() { c.client.Close() }
+// cut closes both sockets: the Engine may not read what is written to it.
+func (c *connection) cut() {
+	c.cutting.Lock()
+	defer c.cutting.Unlock()
+	c.isCut = true
+	c.client.Close()
+	if c.engine != nil {
+		c.engine.Close()
+	}
+}
+
+// dial connects to the Engine.
+func (c *connection) dial() error {
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: c.server.Upstream, Net: "unix"})
+	if err != nil {
+		return unreachable(err)
+	}
+	engine, err := newSocket(conn)
+	if err != nil {
+		return unreachable(err)
+	}
+	c.cutting.Lock()
+	defer c.cutting.Unlock()
+	if c.isCut {
+		conn.Close()
+		return net.ErrClosed
+	}
+	c.engine = engine
+	return nil
+}
 
 // begin marks the beginning of an exchange. It returns net.ErrClosed if serving
 // has ended.

@@ -66,6 +66,27 @@ func TestAnOpenPortIsBoundAndTold(t *testing.T) {
 	}
 }
 
+// The line that an edit changes ends in CRLF. Whether the Engine takes the head
+// is up to the Engine.
+func TestAnEditLeavesTheOtherLinesOfTheHeadAsTheyCame(t *testing.T) {
+	for name, fields := range map[string]string{
+		"bare line feeds": "Host: docker\nX: 1\n",
+		"no Host":         "X: 1\r\n",
+		"two Hosts":       "Host: docker\r\nHost: other\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			const post = "POST /containers/create HTTP/1.1\n"
+			w := newWorld(t, func(e *peerEnd) {
+				e.expect(fmt.Sprintf("%s%sContent-Length: %d\r\n\n%s", post, fields, len(boundBody), boundBody))
+				e.send(answer("404 Not Found", "{}"))
+			})
+			c := w.dial()
+			c.send(fmt.Sprintf("%s%sContent-Length:%d\n\n%s", post, fields, len(openBody), openBody))
+			c.expect(answer("404 Not Found", "{}"))
+		})
+	}
+}
+
 func TestTheEnginesSocketIsKnownBehindLinks(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "link.sock")
 	w := newWorld(t, func(e *peerEnd) {

@@ -92,7 +92,7 @@ func (c *connection) request() (debt, error) {
 	}
 	p := c.server.policy.Load()
 	if match.Endpoint != nil || p.Filters() {
-		return c.intercept(h, p, match)
+		return c.intercept(h, target, p, match)
 	}
 	if err := c.expectAnswer(exchange{toHEAD: h.isHEAD()}); err != nil {
 		return nothing, c.refuse(err, h.isHEAD())
@@ -115,20 +115,23 @@ func (c *connection) http2() error {
 	return c.serveHTTP2(nil)
 }
 
-// awaitAnswer waits until what the Engine owes has gone to the client.
+// awaitAnswer waits until what the Engine owes has gone to the client. A client
+// that leaves meanwhile is noticed.
 func (c *connection) awaitAnswer(owed debt) (verdict, error) {
 	switch owed {
 	case nothing:
 		return nextRequest, nil
 	case anAnswer:
-		// A client that ends meanwhile is noticed. An early request stays pending.
 		if err := c.awaitRequest(); err != nil {
 			return lastAnswer, err
 		}
-		return <-c.verdicts, nil
+		select {
+		case next := <-c.verdicts: // usually it came before the next request
+			return next, nil
+		default:
+		}
 	}
-	// None of the client's bytes are read before the answer says what they are.
-	// A client that leaves is noticed all the same.
+	// No more of the client's bytes are read before the answer says what they are.
 	gone, stop := c.client.waiting()
 	defer stop()
 	select {
