@@ -47,9 +47,11 @@ bench: build
 	go run ./tests/bench $(if $(PROFILE),-profile $(PROFILE))
 
 # Nine minutes of load, after which no memory, descriptor or goroutine may be
-# left behind; then 300,000 random conversations.
+# left behind; nine minutes in which everything goes wrong at once beside
+# ordinary calls; then 300,000 random conversations.
 soak: build
 	go run ./tests/bench -soak -for 9m
+	go test -count=1 -v -timeout 15m -run EverythingAtOnce ./tests/faults -for 9m
 	go test ./tests/wire -conversations 300000 -timeout 60m
 
 clean:

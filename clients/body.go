@@ -9,8 +9,8 @@ import (
 	"github.com/docker/go-connections/nat"
 )
 
-// createBody is the part of a container create call that can make claims, as
-// compose files and docker run lines are turned into it.
+// createBody is the body of a container create call, with the fields that can make
+// claims and that a compose file or a docker run line can fill.
 type createBody struct {
 	Image            string            `json:",omitempty"`
 	WorkingDir       string            `json:",omitempty"`
@@ -20,8 +20,7 @@ type createBody struct {
 	NetworkingConfig *networking `json:",omitempty"`
 }
 
-// hostConfig has the fields and types of Docker's HostConfig, without what is
-// not set.
+// hostConfig has fields of Docker's HostConfig, with Docker's types.
 type hostConfig struct {
 	Binds             []string                  `json:",omitempty"`
 	Mounts            []mount.Mount             `json:",omitempty"`
@@ -57,14 +56,14 @@ type endpoint struct {
 	DriverOpts map[string]string `json:",omitempty"`
 }
 
-// encode writes a value as the clients do.
+// encode returns a value as JSON.
 func encode(value any) []byte {
 	text, err := json.Marshal(value)
 	if err != nil {
-		panic(err) // none of these types has a value that cannot be written
+		panic(err) // every value of these types can be encoded
 	}
 	return text
 }
 
-// orTCP returns the protocol that a client means.
+// orTCP returns the protocol, or tcp if none is named.
 func orTCP(protocol string) string { return cmp.Or(protocol, "tcp") }

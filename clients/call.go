@@ -13,12 +13,12 @@ import (
 
 // Call is one call to the Engine that a client would make.
 type Call struct {
-	Service string // of a compose file; "" for a call that belongs to none
+	Service string // the service of the compose file; "" if the call is about no service
 	Method  string
 	Target  string
 	Body    []byte
 
-	find func(pointer string) Position // nil if the call stands in no compose file
+	find func(pointer string) Position // nil if the call comes from no compose file
 }
 
 // Position is a line of a file.
@@ -29,8 +29,9 @@ type Position struct {
 
 func (p Position) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
 
-// Position returns the line of the compose file that became a value of the body,
-// by the value's JSON pointer (RFC 6901). It is nil if that is not known.
+// Position returns the line of the compose file from which a value of the body was
+// made. The pointer is the value's (RFC 6901). Position returns nil if the line is
+// unknown.
 func (c *Call) Position(pointer string) *Position {
 	if c.find == nil {
 		return nil
@@ -42,7 +43,8 @@ func (c *Call) Position(pointer string) *Position {
 	return &found
 }
 
-// callTo is a call to an endpoint, whose variables are pairs of name and value.
+// callTo returns a call to an endpoint. The variables of the endpoint's path are
+// pairs of name and value.
 func callTo(endpoint string, query url.Values, body []byte, variables ...string) Call {
 	method, path := rewrite.Request(endpoint, variables...)
 	if len(query) > 0 {
@@ -51,7 +53,7 @@ func callTo(endpoint string, query url.Values, body []byte, variables ...string)
 	return Call{Method: method, Target: path, Body: body}
 }
 
-// of is the call as one of a service, with the lines of its compose file.
+// of returns the call with its service, and with the func that finds its lines.
 func (c Call) of(service string, find func(pointer string) Position) Call {
 	c.Service, c.find = service, find
 	return c
@@ -59,8 +61,8 @@ func (c Call) of(service string, find func(pointer string) Position) Call {
 
 var callLine = regexp.MustCompile(`^[A-Z]+ /\S*[ \t\r]*(\n|$)`)
 
-// IsCall distinguishes a call, or the body of one, from a compose file, which
-// may be JSON too.
+// IsCall reports whether a text is a call or the body of a call. Otherwise it is a
+// compose file, which may be JSON too.
 func IsCall(src []byte) bool {
 	if callLine.Match(src) {
 		return true
@@ -69,12 +71,12 @@ func IsCall(src []byte) bool {
 	if !bytes.HasPrefix(bytes.TrimSpace(src), []byte("{")) {
 		return false
 	}
-	// Invalid JSON is taken for a body, which whoever reads it will refuse.
+	// Invalid JSON counts as a body: reading the body reports what is wrong.
 	return json.Unmarshal(src, &body) != nil || body["services"] == nil
 }
 
-// ParseCall reads a call: a line as in "POST /networks/create" and its body
-// below, or the body of a container create call alone.
+// ParseCall reads a call: a line such as "POST /networks/create" with the body
+// below it, or only the body of a container create call.
 func ParseCall(src []byte) Call {
 	line := callLine.Find(src)
 	if line == nil {

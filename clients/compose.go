@@ -17,16 +17,16 @@ import (
 
 // Compose reads compose files as docker compose does.
 type Compose struct {
-	Files    []string // "-" is read from Stdin; none for those that Compose would find
+	Files    []string // "-" is read from Stdin; if there are none, those that Compose would find
 	Dir      string   // where to look; "" for the current folder
 	Project  string   // the project's name; "" to derive it as Compose does
 	Profiles []string
 	EnvFiles []string
-	Services []string // only these, and those that they depend on; none for all
+	Services []string // only these, and those that they depend on; if there are none, all services
 
 	Stdin io.Reader
-	Text  string // of a compose file, instead of Files
-	Alone bool   // variables come from .env alone, not from this process, and for Text from nowhere
+	Text  string // the text of a compose file, which replaces Files
+	Alone bool   // this process's environment is not used: variables come from .env, and with Text there are none
 }
 
 // ErrNoCompose is the error of Load if no file was named and none is found.
@@ -72,8 +72,8 @@ func (c *Compose) load(ctx context.Context) (*types.Project, error) {
 		cli.WithDefaultConfigPath,
 		cli.WithDefaultProfiles(c.Profiles...),
 		cli.WithName(c.Project),
-		// What a service's processes see is not our business, and the files
-		// that say so need not be here.
+		// The environment of a service's processes makes no claims, and its
+		// env_file need not exist here.
 		cli.WithoutEnvironmentResolution,
 	)
 	if err != nil {
@@ -93,12 +93,12 @@ func (c *Compose) load(ctx context.Context) (*types.Project, error) {
 	return project, err
 }
 
-// standardInput is the name of a compose file that has none. Compose writes it
-// into the labels of containers.
+// standardInput is how Compose names standard input, also in the labels of
+// containers.
 const standardInput = "-"
 
-// loadStandardInput does what options.LoadProject does, but for reading the
-// process's own standard input.
+// loadStandardInput does what options.LoadProject does, but takes the file "-" from
+// Text or Stdin, and not from the process's standard input.
 func (c *Compose) loadStandardInput(ctx context.Context, options *cli.ProjectOptions) (*types.Project, error) {
 	text := []byte(c.Text)
 	if c.Text == "" && c.Stdin != nil {

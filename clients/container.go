@@ -15,7 +15,7 @@ import (
 	"github.com/docker/go-connections/nat"
 )
 
-// serviceBody is the body that creates a service's container.
+// serviceBody returns the body that creates a service's container.
 func serviceBody(project *types.Project, service types.ServiceConfig) createBody {
 	body := createBody{
 		Image:        imageOf(project, service),
@@ -89,8 +89,8 @@ func serviceBody(project *types.Project, service types.ServiceConfig) createBody
 // apiSocket is the bind that use_api_socket stands for.
 const apiSocket = "/var/run/docker.sock:/var/run/docker.sock"
 
-// addVolume mounts a volume in the form that Compose prefers: a bind where it
-// says enough, a mount otherwise.
+// addVolume adds a volume in the form that Compose chooses: as a bind if a bind can
+// express all of its options, and as a mount otherwise.
 func addVolume(host *hostConfig, project *types.Project, v types.ServiceVolumeConfig) {
 	source := v.Source
 	if named, ok := project.Volumes[v.Source]; ok && v.Type == types.VolumeTypeVolume {
@@ -136,8 +136,8 @@ func addNetworks(body *createBody, project *types.Project, service types.Service
 	}
 }
 
-// modeOf turns a namespace "service:NAME" into the container that Compose
-// makes for the service.
+// modeOf returns the namespace mode that Compose sends: "service:NAME" becomes the
+// id of the service's container.
 func modeOf(project *types.Project, mode string) string {
 	if name, ok := strings.CutPrefix(mode, types.ServicePrefix); ok {
 		return types.ContainerPrefix + containerID(project, name)
@@ -145,8 +145,8 @@ func modeOf(project *types.Project, mode string) string {
 	return mode
 }
 
-// volumesFrom turns "NAME[:ro]" of a service, or "container:NAME[:ro]", into
-// the Engine's spelling.
+// volumesFrom returns the Engine's spelling of an entry of volumes_from, which is
+// "SERVICE[:ro]" or "container:NAME[:ro]".
 func volumesFrom(project *types.Project, from string) string {
 	if other, ok := strings.CutPrefix(from, types.ContainerPrefix); ok {
 		return other
@@ -173,7 +173,7 @@ func localIfEmpty(driver string) string {
 	return driver
 }
 
-// driverOf is the driver that an Engine gives a network.
+// driverOf returns the driver that an Engine gives a network.
 func driverOf(n types.NetworkConfig) string {
 	switch {
 	case n.Driver != "":
@@ -192,7 +192,7 @@ func ipam(n types.NetworkConfig) network.IPAM {
 	return pools
 }
 
-// imageOf is the image that Compose uses or builds for a service.
+// imageOf returns the image that Compose uses or builds for a service.
 func imageOf(project *types.Project, service types.ServiceConfig) string {
 	if service.Image != "" {
 		return service.Image
@@ -211,13 +211,13 @@ func containerID(project *types.Project, service string) string {
 	return fakeID("container", project.Name, service)
 }
 
-// fakeID is an id such as an Engine would give.
+// fakeID returns an id in the Engine's form.
 func fakeID(words ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(words, "\x00")))
 	return hex.EncodeToString(sum[:])
 }
 
-// inspected is what the Engine would say of a service's container.
+// inspected returns the Engine's answer about a service's container.
 func inspected(project *types.Project, service types.ServiceConfig, body createBody) []byte {
 	answer := container.InspectResponse{
 		ContainerJSONBase: &container.ContainerJSONBase{ID: containerID(project, service.Name), Name: "/" + containerName(project, service), State: &container.State{}, HostConfig: &container.HostConfig{}},
@@ -225,7 +225,7 @@ func inspected(project *types.Project, service types.ServiceConfig, body createB
 		Config:            &container.Config{Image: body.Image, Labels: body.Labels},
 		NetworkSettings:   &container.NetworkSettings{Networks: map[string]*network.EndpointSettings{}},
 	}
-	// Both have the same fields, of the same types.
+	// The fields of hostConfig are also fields of container.HostConfig.
 	if err := json.Unmarshal(encode(body.HostConfig), answer.HostConfig); err != nil {
 		panic(err)
 	}

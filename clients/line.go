@@ -13,15 +13,15 @@ import (
 // Line is a command line of a client.
 type Line struct {
 	Client string   // "docker", "podman", …
-	Local  bool     // the client starts containers itself: no Engine's socket gets a call
+	Local  bool     // the client starts containers without calling an Engine's socket
 	words  []string // the command, and what follows it
 }
 
 // names are the clients whose command lines can be read.
 var names = []string{"docker", "podman", "nerdctl", "docker-compose", "podman-compose"}
 
-// The options that stand before a command. What follows one with a value is not
-// the command.
+// The options before a command. Those with a value have to be known, because the
+// word after them is not the command.
 var (
 	sudoSwitches   = []string{"askpass,A", "background,b", "login,i", "non-interactive,n", "preserve-env,E", "set-home,H", "stdin,S"}
 	sudoValues     = []string{"user,u", "group,g", "chdir,D", "prompt,p"}
@@ -33,8 +33,8 @@ var (
 	}
 )
 
-// ParseLine reads the words of a command line, with or without sudo. It is nil
-// if they are no client's.
+// ParseLine reads the words of a command line, with or without sudo. It returns nil
+// if the line runs no client.
 func ParseLine(words []string) (*Line, error) {
 	if len(words) > 0 && filepath.Base(words[0]) == "sudo" {
 		flags := flagSet()
@@ -66,10 +66,10 @@ func ParseLine(words []string) (*Line, error) {
 	return line, nil
 }
 
-// IsCompose reports whether the line is one of Compose.
+// IsCompose reports whether the line runs Compose.
 func (l *Line) IsCompose() bool { return len(l.words) > 0 && l.words[0] == "compose" }
 
-// The options of docker compose, and of its up and create, that claim nothing.
+// The options of docker compose, and of its up and create, that make no claims.
 var (
 	composeSwitches = []string{"all-resources", "compatibility", "dry-run", "verbose"}
 	composeValues   = []string{"ansi", "parallel", "progress"}
@@ -108,12 +108,13 @@ func (l *Line) Compose(c *Compose) error {
 	return nil
 }
 
-// short is the beginning of the line.
+// short returns the beginning of the line, for messages.
 func (l *Line) short() string {
 	return strings.Join(append([]string{l.Client}, l.words[:min(len(l.words), 2)]...), " ")
 }
 
-// flagSet is a set of options whose parsing stops at the first word that is none.
+// flagSet returns an empty set of options. Parsing stops at the first word that is
+// not an option.
 func flagSet() *pflag.FlagSet {
 	f := pflag.NewFlagSet("", pflag.ContinueOnError)
 	f.SetOutput(io.Discard)
@@ -121,8 +122,7 @@ func flagSet() *pflag.FlagSet {
 	return f
 }
 
-// ignore defines options that claim nothing, each as NAME or NAME,LETTER. They
-// have to be known all the same: what follows a value's name is its value.
+// ignore defines options that make no claims, each as NAME or NAME,LETTER.
 func ignore(f *pflag.FlagSet, switches, values []string) {
 	for _, each := range switches {
 		name, short, _ := strings.Cut(each, ",")

@@ -11,10 +11,9 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// composeLines finds the lines of compose files that became the values of a
-// call's body. Compose itself forgets them while it resolves variables, overrides
-// and includes, so the files are read once more, and searched for what was
-// resolved.
+// composeLines finds the lines of compose files from which the values of a call's
+// body were made. Compose loses the lines when it resolves variables, overrides and
+// includes. So the files are read once more, and searched for what was resolved.
 type composeLines struct {
 	project *types.Project
 	files   []composeFile // later ones override earlier ones
@@ -33,8 +32,8 @@ type keyLines struct {
 	entries      map[string]Position // by the names of entryNames
 }
 
-// readLines reads a project's files again, and those that they include
-// or extend.
+// readLines reads a project's files again, and the files that they include or
+// extend.
 func readLines(project *types.Project) *composeLines {
 	lines := &composeLines{project: project, mappings: mappings{}, known: map[string]keyLines{}}
 	seen := map[string]bool{}
@@ -51,7 +50,7 @@ func (l *composeLines) read(name string, seen map[string]bool) {
 	seen[name] = true
 	src, err := os.ReadFile(name)
 	if err != nil {
-		return // standard input, or a file of another machine: no lines from it
+		return // standard input, or a file of another machine, has no lines
 	}
 	var document yaml.Node
 	if yaml.Unmarshal(src, &document) != nil || len(document.Content) == 0 {
@@ -87,7 +86,7 @@ func (l *composeLines) path(dir, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// text is a value with its variables resolved.
+// text returns a value with its variables resolved.
 func (l *composeLines) text(value string) string {
 	if resolved, err := template.Substitute(value, l.project.Environment.Resolve); err == nil {
 		return resolved
@@ -95,7 +94,7 @@ func (l *composeLines) text(value string) string {
 	return value
 }
 
-// under places every value at the line of a key.
+// under returns a func that finds the line of a key for every value.
 func (l *composeLines) under(path ...string) func(pointer string) Position {
 	return func(string) Position {
 		for depth := len(path); depth > 0; depth-- {
@@ -107,7 +106,7 @@ func (l *composeLines) under(path ...string) func(pointer string) Position {
 	}
 }
 
-// find looks for a key in the last file that has it.
+// find returns the line and the value of a key in the last file that has the key.
 func (l *composeLines) find(path ...string) (Position, *yaml.Node) {
 	for _, file := range slices.Backward(l.files) {
 		var key *yaml.Node
@@ -124,9 +123,9 @@ func (l *composeLines) find(path ...string) (Position, *yaml.Node) {
 	return Position{}, nil
 }
 
-// ofWorkload places the values of the body that creates the container of a
-// service or a job, by the section that the workload is in: at the entry that
-// became the value, or else at the key, or else at the workload.
+// ofWorkload returns a func that finds lines for the body that creates the container
+// of a service or a job, which is in the section. It finds the entry from which the
+// value was made, or else the key, or else the workload.
 func (l *composeLines) ofWorkload(section string, service types.ServiceConfig, body createBody) func(pointer string) Position {
 	return func(pointer string) Position {
 		key, entry := madeFrom(service, &body, pointer)
@@ -140,8 +139,8 @@ func (l *composeLines) ofWorkload(section string, service types.ServiceConfig, b
 	}
 }
 
-// linesOf are the lines of a key of a service, in the service and what it
-// extends. The last file counts, and the service before what it extends.
+// linesOf returns the lines of a service's key. A service takes precedence over
+// what it extends, and a later file over an earlier file.
 func (l *composeLines) linesOf(section, service, key string) keyLines {
 	id := strings.Join([]string{section, service, key}, "\x00")
 	if lines, ok := l.known[id]; ok {
@@ -178,7 +177,7 @@ func (l *composeLines) linesOf(section, service, key string) keyLines {
 	return lines
 }
 
-// lineage is a service or job and what it extends.
+// lineage returns a service or job, and then what it extends.
 func (l *composeLines) lineage(section, service string) []string {
 	names := []string{service}
 	for i := 0; i < len(names) && i < 32; i++ {
@@ -196,7 +195,7 @@ func (l *composeLines) lineage(section, service string) []string {
 	return names
 }
 
-// entryNames are the names by which madeFrom knows an entry of a key.
+// entryNames returns the names that madeFrom can give an entry of a key.
 func (l *composeLines) entryNames(key string, entry *yaml.Node) []string {
 	text, isMapping := l.text(entry.Value), entry.Kind == yaml.MappingNode
 	switch {
@@ -230,7 +229,7 @@ func (l *composeLines) field(node *yaml.Node, name string) string {
 	return ""
 }
 
-// shortPath writes a path relative to the current folder if it is in it.
+// shortPath returns a path relative to the current folder if it is inside.
 func shortPath(path string) string {
 	if here, err := os.Getwd(); err == nil {
 		if short, err := filepath.Rel(here, path); err == nil && !strings.HasPrefix(short, "..") {

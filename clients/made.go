@@ -9,15 +9,16 @@ import (
 	"github.com/docker/go-connections/nat"
 )
 
-// made says what a field of a create body is made from: a key of a service, and
-// the entry that is named so in it. The steps lead from the field to the value.
+// made says from what a field of a create body is made: from a key of a service, and
+// from the entry of this key that has the name which entry returns. The steps lead
+// from the field to the value.
 type made struct {
 	key   string
 	entry func(body *createBody, steps []string) string // nil if the key has no entries
 }
 
-// madeFields are the fields of a create body that a compose file can fill. Those
-// of HostConfig and NetworkingConfig have no prefix.
+// madeFields are the fields of a create body that a compose file can fill, by their
+// names alone: fields of HostConfig and NetworkingConfig have no prefix.
 var madeFields = map[string]made{
 	"PortBindings":    {"ports", binding},
 	"NetworkMode":     {"networks", func(b *createBody, _ []string) string { return b.HostConfig.NetworkMode }},
@@ -49,9 +50,9 @@ var madeFields = map[string]made{
 	"Image":             {"image", nil},
 }
 
-// madeFrom returns the key of a service from which a value of its body is made,
-// and the name of the entry in it. Both are "" if that is not known, and the
-// entry is if the key has no entries.
+// madeFrom returns the key of a service from which a value of the body is made, and
+// the name of the entry in this key. The key is "" if it is unknown, and the entry
+// is "" if the key has no entries.
 func madeFrom(service types.ServiceConfig, body *createBody, pointer string) (key, entry string) {
 	var steps []string
 	for _, step := range strings.Split(strings.TrimPrefix(pointer, "/"), "/") {
@@ -72,7 +73,8 @@ func madeFrom(service types.ServiceConfig, body *createBody, pointer string) (ke
 	return from.key, from.entry(body, steps[1:])
 }
 
-// at is the element of a list that the first step names, zero if there is none.
+// at returns the element of a list that the first step names. It is zero if there is
+// no such element.
 func at[T any](list []T, steps []string) (element T) {
 	if len(steps) == 0 {
 		return element
@@ -83,7 +85,7 @@ func at[T any](list []T, steps []string) (element T) {
 	return element
 }
 
-// keyed names an entry by its key in a mapping.
+// keyed returns the name of an entry that is a key of a mapping.
 func keyed(_ *createBody, steps []string) string {
 	if len(steps) == 0 {
 		return ""
@@ -91,7 +93,7 @@ func keyed(_ *createBody, steps []string) string {
 	return steps[0]
 }
 
-// binding names the port of a binding.
+// binding returns the name of a published port.
 func binding(b *createBody, steps []string) string {
 	if len(steps) < 2 {
 		return ""
@@ -100,7 +102,7 @@ func binding(b *createBody, steps []string) string {
 	return portName(steps[0], found.HostIP, found.HostPort)
 }
 
-// portName names a published port.
+// portName returns the name by which a published port is found.
 func portName(port, hostIP, hostPort string) string {
 	return strings.Join([]string{port, hostIP, hostPort}, " ")
 }

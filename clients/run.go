@@ -25,8 +25,8 @@ type runLine struct {
 	body                         createBody
 }
 
-// The options that claim nothing. They have to be known all the same: what
-// follows one of them is its value, not the image.
+// The options that make no claims. They have to be known, because the word after an
+// option with a value is not the image.
 var (
 	runSwitches = []string{
 		"detach,d", "disable-content-trust", "help", "init", "interactive,i", "no-healthcheck", "oom-kill-disable",
@@ -77,7 +77,7 @@ func (l *Line) Run() (Call, error) {
 	return callTo("container.create", query, encode(line.body)), nil
 }
 
-// flags are those of docker run. Parsing stops at the image.
+// flags returns the options of docker run. Parsing stops at the image.
 func (r *runLine) flags() *pflag.FlagSet {
 	f := flagSet()
 	ignore(f, runSwitches, runValues)
@@ -114,7 +114,7 @@ func (r *runLine) flags() *pflag.FlagSet {
 	return f
 }
 
-// fill puts the options that docker rewrites into the body.
+// fill adds to the body the options that docker sends in another form.
 func (r *runLine) fill() error {
 	host := &r.body.HostConfig
 	exposed, bindings, err := nat.ParsePortSpecs(r.publish)
@@ -138,7 +138,7 @@ func (r *runLine) fill() error {
 	for _, each := range r.volumes {
 		source, rest, found := strings.Cut(each, ":")
 		if !found {
-			continue // a volume of the container's own
+			continue // an anonymous volume
 		}
 		if strings.HasPrefix(source, ".") {
 			if source, err = filepath.Abs(source); err != nil {
@@ -169,7 +169,7 @@ func (r *runLine) fill() error {
 	return r.attach()
 }
 
-// attach puts the networks into the body.
+// attach adds the networks to the body.
 func (r *runLine) attach() error {
 	host := &r.body.HostConfig
 	for i, each := range r.networks {
@@ -243,7 +243,7 @@ func parseMount(text string) (mount.Mount, error) {
 	return m, nil
 }
 
-// driver is the place for a mount's volume driver.
+// driver returns a mount's volume driver, which it makes if there is none.
 func driver(m *mount.Mount) *mount.Driver {
 	if m.VolumeOptions == nil {
 		m.VolumeOptions = &mount.VolumeOptions{DriverConfig: &mount.Driver{}}

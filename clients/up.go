@@ -12,10 +12,10 @@ import (
 	"github.com/safesock/safesock/rewrite"
 )
 
-// Up returns the calls that docker compose up makes for a project: its networks,
-// volumes and builds, and a container for each service. The answers are what an
-// Engine would then say of what these calls have made, by the path of the
-// question, as in "/networks/web_default".
+// Up returns the calls that docker compose up makes for a project: for networks,
+// volumes and builds, and for a container of each service. The answers are an
+// Engine's about what these calls make, by the path of the question, as in
+// "/networks/web_default".
 func Up(project *types.Project) (calls []Call, answers map[string][]byte) {
 	lines := readLines(project)
 	answers = map[string][]byte{}

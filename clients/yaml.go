@@ -2,13 +2,13 @@ package clients
 
 import "go.yaml.in/yaml/v4"
 
-// mappings remembers the members of the mappings that were read, by name.
+// mappings are the members of the mappings that were read so far, by name.
 type mappings map[*yaml.Node]map[string]member
 
 // member is a key of a mapping and its value.
 type member struct{ key, value *yaml.Node }
 
-// child finds a member of a mapping, through aliases and merge keys.
+// child returns a member of a mapping, and follows aliases and merge keys.
 func (m mappings) child(node *yaml.Node, name string) (key, value *yaml.Node) {
 	node = target(node)
 	if node == nil || node.Kind != yaml.MappingNode {
@@ -18,8 +18,8 @@ func (m mappings) child(node *yaml.Node, name string) (key, value *yaml.Node) {
 	return found.key, found.value
 }
 
-// members are the members of a mapping. The first of a name counts, and the
-// mapping's own before those that it merges.
+// members returns the members of a mapping. Its own members take precedence over
+// those that it merges.
 func (m mappings) members(node *yaml.Node) map[string]member {
 	if known, ok := m[node]; ok {
 		return known
@@ -50,7 +50,8 @@ func (m mappings) members(node *yaml.Node) map[string]member {
 	return found
 }
 
-// items are a sequence's entries, or the one entry that stands for a sequence.
+// items returns the entries of a sequence. A node that is not a sequence counts as
+// its only entry.
 func items(node *yaml.Node) []*yaml.Node {
 	node = target(node)
 	if node == nil {
@@ -66,7 +67,7 @@ func items(node *yaml.Node) []*yaml.Node {
 	return found
 }
 
-// entries are a sequence's entries, or a mapping's keys.
+// entries returns the entries of a sequence, or the keys of a mapping.
 func entries(node *yaml.Node) []*yaml.Node {
 	if node = target(node); node == nil || node.Kind != yaml.MappingNode {
 		return items(node)
@@ -78,7 +79,7 @@ func entries(node *yaml.Node) []*yaml.Node {
 	return keys
 }
 
-// values are the values of a mapping.
+// values returns the values of a mapping.
 func values(node *yaml.Node) []*yaml.Node {
 	var found []*yaml.Node
 	if node = target(node); node != nil && node.Kind == yaml.MappingNode {
@@ -89,7 +90,7 @@ func values(node *yaml.Node) []*yaml.Node {
 	return found
 }
 
-// target is what an alias stands for, or the node itself.
+// target returns the node that an alias refers to, or the node itself.
 func target(node *yaml.Node) *yaml.Node {
 	if node != nil && node.Kind == yaml.AliasNode {
 		return node.Alias

@@ -7,7 +7,8 @@
 //	resolved, exists, err := host.Machine{}.Resolve("/var/run/docker.sock")
 //
 // An error means that the host could not be asked. "There is no such path" and
-// "there is no such interface" are answers, not errors.
+// "there is no such interface" are answers, not errors. An Engine can see another
+// system than this process does; SightOf finds that out.
 //
 // What only Linux can tell is in linux.go. Its twin portable.go is for other
 // systems, and for Linux with the build tag portable, which is how the twin is

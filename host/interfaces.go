@@ -7,7 +7,11 @@ import (
 
 // Addresses returns the addresses of one of the host's network interfaces.
 func (Machine) Addresses(name string) ([]netip.Addr, error) {
-	i, err := net.InterfaceByName(name)
+	index, err := indexOf(name)
+	if err != nil {
+		return nil, err
+	}
+	i, err := net.InterfaceByIndex(index)
 	if err != nil {
 		return nil, err
 	}

@@ -4,11 +4,11 @@ package host
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,37 +21,74 @@ func inProc(folder string) (bool, error) {
 	return system.Type == unix.PROC_SUPER_MAGIC, nil
 }
 
-// HasInterface reports whether the host has a network interface.
-func (Machine) HasInterface(name string) (bool, error) { return hasInterface(sysNet, name) }
-
-// HasForeignPorts reports whether a bridge has ports other than the virtual
-// ones that engines make for containers.
-func (Machine) HasForeignPorts(bridge string) (bool, error) { return hasForeignPorts(sysNet, bridge) }
-
-// sysNet holds a folder for each of the host's network interfaces.
-const sysNet = "/sys/class/net"
-
-// hasInterface is HasInterface for a folder like sysNet.
-func hasInterface(sysNet, name string) (bool, error) {
-	_, err := os.Stat(filepath.Join(sysNet, filepath.Base(name)))
-	if errors.Is(err, fs.ErrNotExist) {
-		_, err = os.Stat(sysNet) // without a /sys, nothing is known of the interfaces
-		return false, err
+// linkNamed returns the network interface that a name or an alternative name
+// (ip-link(8), property) belongs to, and nil if there is none. The kernel takes
+// either wherever an Engine names an interface.
+func linkNamed(name string) (netlink.Link, error) {
+	link, err := netlink.LinkByName(name)
+	var none netlink.LinkNotFoundError
+	switch {
+	case errors.As(err, &none):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("netlink: %w", err)
 	}
-	return err == nil, err
+	return link, nil
 }
 
-// hasForeignPorts is HasForeignPorts for a folder like sysNet.
-func hasForeignPorts(sysNet, bridge string) (bool, error) {
-	ports, err := os.ReadDir(filepath.Join(sysNet, filepath.Base(bridge), "brif"))
-	if errors.Is(err, fs.ErrNotExist) {
-		_, err = os.Stat(sysNet)
+// indexOf returns the number of the network interface that has a name.
+func indexOf(name string) (int, error) {
+	link, err := linkNamed(name)
+	switch {
+	case err != nil:
+		return 0, err
+	case link == nil:
+		return 0, errors.New("no such network interface")
+	}
+	return link.Attrs().Index, nil
+}
+
+// HasInterface reports whether the host has a network interface.
+func (Machine) HasInterface(name string) (bool, error) {
+	link, err := linkNamed(name)
+	return link != nil, err
+}
+
+// HasForeignPorts reports whether a bridge has ports other than those that
+// engines make for containers: veth interfaces whose other end is in another
+// network namespace.
+func (Machine) HasForeignPorts(bridge string) (bool, error) {
+	link, err := linkNamed(bridge)
+	if link == nil || err != nil {
 		return false, err
 	}
-	for _, port := range ports {
-		if !strings.HasPrefix(port.Name(), "veth") {
+	links, err := allLinks()
+	if err != nil {
+		return false, err
+	}
+	for _, port := range links {
+		at := port.Attrs()
+		ownNamespace := at.NetNsID < 0 // then the kernel gives no number
+		if at.MasterIndex == link.Attrs().Index && (port.Type() != "veth" || ownNamespace || !strings.HasPrefix(at.Name, "veth")) {
 			return true, nil
 		}
 	}
-	return false, err
+	return false, nil
+}
+
+// maxListings bounds how often a list is asked for that changes meanwhile.
+const maxListings = 10
+
+// allLinks returns the host's network interfaces. The kernel interrupts a listing
+// when interfaces come and go.
+func allLinks() (links []netlink.Link, err error) {
+	for range maxListings {
+		if links, err = netlink.LinkList(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("netlink: %w", err)
+	}
+	return links, nil
 }

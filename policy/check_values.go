@@ -103,11 +103,11 @@ func (c *checker) checkNumber(expr hclsyntax.Expression) {
 // holds.
 func (c *checker) checkValue(expr hclsyntax.Expression, v cty.Value, at hcl.Range) {
 	object, attr, ok := c.attributeOf(expr)
-	if !ok || v.IsNull() || !v.IsKnown() || v.Type() != cty.String || v.AsString() == "" {
+	if !ok || v.IsNull() || !v.IsKnown() || v.Type() != cty.String {
 		return
 	}
 	text := v.AsString()
-	if attr.spelling != nil && attr.spelling(text) != text {
+	if attr.spelling != nil && text != "" && attr.spelling(text) != text {
 		instead := attr.advice
 		if spelt := attr.spelling(text); spelt != "" {
 			instead = fmt.Sprintf("Write %q.", spelt)

@@ -94,7 +94,7 @@ func (c *checker) forContext(f *hclsyntax.ForExpr) *hcl.EvalContext {
 		key, element = ty.ElementType(), ty.ElementType()
 	case ty.IsTupleType():
 		key = cty.Number
-		if types := ty.TupleElementTypes(); len(types) > 0 && !slices.ContainsFunc(types, func(t cty.Type) bool { return t != types[0] }) {
+		if types := ty.TupleElementTypes(); len(types) > 0 && !slices.ContainsFunc(types, func(t cty.Type) bool { return !t.Equals(types[0]) }) {
 			element = types[0]
 		}
 	case ty.IsObjectType():

@@ -29,6 +29,7 @@ type Decider struct {
 	policy *Policy
 	call   *Call
 	scope  scope // of the claim that is being decided
+	facts  facts // of that claim
 
 	functions  *hcl.EvalContext // with interface; nil until an expression calls it
 	interfaces map[string]interfaceResult
@@ -56,7 +57,7 @@ func (d *Decider) Decide(claim Claim) Decision {
 	if claim == nil {
 		return Decision{Reason: "there is no claim to decide"}
 	}
-	d.scope = scope{d.call, claim.facts()}
+	d.scope = scope{d.call, claim.facts(&d.facts)}
 	kind := claim.Kind()
 	for _, r := range d.policy.rules[kind] {
 		if r.expired(d.call.Time) {

@@ -46,7 +46,7 @@ func holdsFor(t *testing.T, kind policy.Kind, condition string) (bool, string) {
 	return d.Action == policy.Allow, d.Reason
 }
 
-func TestExamplesHold(t *testing.T) {
+func TestExamplesOfTheReferenceHold(t *testing.T) {
 	check := func(kind policy.Kind, name, example string) {
 		if ok, reason := holdsFor(t, kind, example); !ok || reason != "" || !strings.Contains(example, name) {
 			t.Errorf("%s: %s does not hold, or does not show it: %s", name, example, reason)

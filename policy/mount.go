@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -16,6 +17,10 @@ type Mount struct {
 	ReadOnly bool   `json:"read_only"`
 	Engine   bool   `json:"engine"` // Source is the socket of a container engine, or a folder that holds one
 	Socket   bool   `json:"socket"` // Source is the socket of the Engine that safesock guards: replace can be used
+
+	// Unseen is why nobody can tell where Source leads, "" if it is resolved. A
+	// rule that asks for Source denies the claim then.
+	Unseen string `json:"unseen,omitempty"`
 }
 
 func (Mount) Kind() Kind { return KindMount }
@@ -23,10 +28,21 @@ func (Mount) Kind() Kind { return KindMount }
 func (m Mount) Subject() string { return m.Source }
 
 func (m Mount) Effect() string {
-	if m.Engine {
+	switch {
+	case m.Engine && m.Unseen != "":
+		return "is mounted" + m.On() + ", and may give access to a container engine, as safesock cannot see where it leads (" + m.Unseen + ")"
+	case m.Engine:
 		return "is mounted" + m.On() + ", and gives access to a container engine"
 	}
 	return "is mounted" + m.On()
+}
+
+// resolved is the path behind Source.
+func (m Mount) resolved() (string, error) {
+	if m.Unseen != "" {
+		return "", errors.New(m.Unseen)
+	}
+	return m.Source, nil
 }
 
 func (m Mount) Infinitive() string { return "be mounted" + m.On() }
@@ -57,17 +73,18 @@ func (m Mount) irreplaceable() string {
 	return "only the socket of the Engine that safesock guards can be replaced"
 }
 
-func (m Mount) facts() any {
+func (m Mount) facts(room *facts) any {
 	normalize(&m.Source, &m.Target)
-	return &m
+	room.mount = m
+	return &room.mount
 }
 
 var mountKind = KindSpec{KindMount, "A path of the host in a container.", []Action{Allow, Warn, Replace, Deny}, []Attribute{
-	{Name: "source", Doc: "absolute path on the host, symbolic links resolved", synonyms: []string{"src", "path", "host"},
+	{Name: "source", Doc: "absolute path on the host, symbolic links resolved; fails if it cannot be looked at", synonyms: []string{"src", "path", "host"},
 		spelling: spellSource, suspect: suspectSource,
 		advice:  "A home folder is not looked up: write its absolute path.",
 		Example: `mount.source == "/run/docker.sock"`,
-		get:     fact(func(m *Mount) string { return m.Source })},
+		get:     func(s *scope) (string, error) { return s.claim.(*Mount).resolved() }},
 	{Name: "target", Doc: "path in the container", synonyms: []string{"dst", "destination"},
 		Example: `mount.target == "/var/run/docker.sock"`,
 		get:     fact(func(m *Mount) string { return m.Target })},

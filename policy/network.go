@@ -34,10 +34,11 @@ func (n Network) Asked() string { return n.Name }
 
 func (n Network) Written() string { return n.Name }
 
-func (n Network) facts() any {
+func (n Network) facts(room *facts) any {
 	normalize(&n.Mode, &n.Name, &n.Driver)
 	n.Options = normalizedMap(n.Options)
-	return &n
+	room.network = n
+	return &room.network
 }
 
 var networkKind = KindSpec{KindNetwork, "A way onto the host's networks without a published port.", []Action{Allow, Warn, Deny}, []Attribute{

@@ -73,7 +73,7 @@ func TestAPointerToAClaimIsDecidedAsTheClaim(t *testing.T) {
 	}
 }
 
-func TestMistakesAreValuesToo(t *testing.T) {
+func TestAMistakeHasItsPartsAsValues(t *testing.T) {
 	_, err := policy.Parse(policy.SomeNames, policy.File{Name: "p.hcl", Src: []byte("port \"x\" {\n  action = \"dney\"\n}\n")})
 	var got *policy.Diagnostics
 	if !errors.As(err, &got) {

@@ -94,11 +94,11 @@ type portFacts struct {
 	scope string
 }
 
-func (p Port) facts() any {
+func (p Port) facts(room *facts) any {
 	normalize(&p.Protocol, &p.Host)
-	facts := &portFacts{Port: p}
-	facts.IP, facts.scope = classify(p.IP)
-	return facts
+	room.port.Port = p
+	room.port.IP, room.port.scope = classify(p.IP)
+	return &room.port
 }
 
 // The values of port.scope.

@@ -39,9 +39,10 @@ func (p Privilege) irreplaceable() string {
 	return "the call has no place for anything else"
 }
 
-func (p Privilege) facts() any {
+func (p Privilege) facts(room *facts) any {
 	normalize(&p.Name, &p.Value)
-	return &p
+	room.privilege = p
+	return &room.privilege
 }
 
 var privilegeKind = KindSpec{KindPrivilege, "A right that reaches past the container.", []Action{Allow, Warn, Replace, Deny}, []Attribute{

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 
 	"github.com/safesock/safesock/rewrite"
@@ -15,12 +14,8 @@ import (
 // is about to be forwarded. The first time, it connects to the Engine.
 func (c *connection) expectAnswer(e exchange) error {
 	if c.engine == nil {
-		conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: c.server.Upstream, Net: "unix"})
-		if err == nil {
-			c.engine, err = newSocket(conn)
-		}
-		if err != nil {
-			return unreachable(err)
+		if err := c.dial(); err != nil {
+			return err
 		}
 		c.answerer.Go(c.answers)
 	}

@@ -1,12 +1,10 @@
 package proxy
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
-	"os"
-	"sync"
+	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/safesock/safesock/host"
@@ -14,25 +12,14 @@ import (
 	"github.com/safesock/safesock/rewrite"
 )
 
-// Audit is the log of intercepted calls: one JSON object a line, a CallRecord
-// before a call is forwarded and an AnswerRecord once the Engine has answered.
-// A nil *Audit keeps no log.
-type Audit struct {
-	path string
-
-	mu   sync.Mutex
-	file *os.File
-	torn bool // the last line was not written whole
-}
-
 // CallRecord is the first line about a call, written before it is forwarded.
 type CallRecord struct {
 	Time      time.Time        `json:"time"`
 	Record    string           `json:"record"` // "call"
 	ID        string           `json:"id"`     // the same in the call's AnswerRecord
 	Endpoint  string           `json:"endpoint,omitempty"`
-	Method    string           `json:"method"`
-	Path      string           `json:"path"` // decoded, without version and query
+	Method    string           `json:"method"` // "" if the head could not be read
+	Path      string           `json:"path"`   // decoded, without version and query; "" if it could not be read
 	Version   string           `json:"version,omitempty"`
 	Client    ClientRecord     `json:"client"`
 	Container *ContainerRecord `json:"container,omitempty"`
@@ -70,7 +57,8 @@ type ComposeRecord struct {
 type ClaimRecord struct {
 	Kind    policy.Kind     `json:"kind"`
 	Claim   policy.Claim    `json:"claim"`
-	Pointer string          `json:"pointer"` // JSON pointer in the body, "?name" for a query parameter, "" for the call itself
+	Count   int             `json:"count,omitempty"` // how many ports the record stands for, if there are several; Pointer, Before and After are the first's
+	Pointer string          `json:"pointer"`         // JSON pointer in the body, "?name" for a query parameter, "" for the call itself
 	Before  json.RawMessage `json:"before,omitempty"`
 	After   json.RawMessage `json:"after,omitempty"` // as forwarded; left out if nothing changed
 	Action  string          `json:"action"`
@@ -83,46 +71,8 @@ type AnswerRecord struct {
 	Time   time.Time `json:"time"`
 	Record string    `json:"record"` // "answer"
 	ID     string    `json:"id"`
-	Status int       `json:"status"`              // the Engine's, or safesock's 502 if the Engine gave none
+	Status int       `json:"status"`              // the Engine's, or safesock's: 502 if the Engine gave none, 500 if the CallRecord was written too late
 	Made   string    `json:"container,omitempty"` // id of the container that was made
-}
-
-// OpenAudit opens path for appending, 0600, or standard output for "-".
-func OpenAudit(path string) (*Audit, error) {
-	a := &Audit{path: path}
-	return a, a.Reopen()
-}
-
-// Reopen opens the path again, after a log rotation moved the file away. If
-// that fails the old file stays in use.
-func (a *Audit) Reopen() error {
-	if a == nil {
-		return nil
-	}
-	file := os.Stdout
-	if a.path != "-" {
-		var err error
-		if file, err = os.OpenFile(a.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600); err != nil {
-			return err
-		}
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.file != nil && a.file != os.Stdout {
-		a.file.Close()
-	}
-	a.file, a.torn = file, false
-	return nil
-}
-
-// Close closes the log.
-func (a *Audit) Close() error {
-	if a == nil || a.file == os.Stdout {
-		return nil
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.file.Close()
 }
 
 // clientRecord describes a peer for the log. A name that is missing there refuses
@@ -178,7 +128,23 @@ func (a *Audit) recordCall(call rewrite.Call, from *host.Peer, result rewrite.Re
 	if refusal != nil {
 		_, record.Refused = statusOf(refusal)
 	}
-	return record.ID, a.write(record)
+	return record.ID, a.write(record, func(err error) {
+		if err == nil { // the client has been told that its call was not forwarded
+			a.appendLate(AnswerRecord{Time: time.Now().UTC(), Record: "answer", ID: record.ID, Status: http.StatusInternalServerError})
+		}
+	})
+}
+
+// recordRefusal writes the record of a request that is refused before a rule
+// has looked at it. The match has what is known of the request.
+func (s *Server) recordRefusal(match rewrite.Match, from *host.Peer, why error) {
+	if isClosed(why) {
+		return // nobody asks any more
+	}
+	_, err := s.Audit.recordCall(rewrite.Call{Match: match, Time: time.Now()}, from, rewrite.Result{}, why, false)
+	if err != nil {
+		s.log().Error("audit log", slog.Any("error", err))
+	}
 }
 
 // maxTexts bounds what one record says of before and after, in bytes. A call
@@ -197,6 +163,9 @@ func claimRecord(o rewrite.Outcome) ClaimRecord {
 		Action:  o.Decision.Action.String(),
 		Rule:    o.Decision.Rule.String(),
 		Reason:  o.Decision.Reason,
+	}
+	if o.Count > 1 {
+		r.Count = o.Count
 	}
 	if o.After != o.Before {
 		r.After = rawJSON(o.After)
@@ -222,30 +191,5 @@ func (a *Audit) recordAnswer(id string, status int, made string) error {
 	if a == nil {
 		return nil
 	}
-	return a.write(AnswerRecord{Time: time.Now().UTC(), Record: "answer", ID: id, Status: status, Made: made})
-}
-
-// usualRecord is room for most records, in bytes.
-const usualRecord = 1 << 10
-
-// write appends one line by one write.
-func (a *Audit) write(record any) error {
-	line := bytes.NewBuffer(make([]byte, 0, usualRecord))
-	encoder := json.NewEncoder(line)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(record); err != nil {
-		return err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.file == nil {
-		return errors.New("the log is not open")
-	}
-	b := line.Bytes()
-	if a.torn { // what is left of the last line must not spoil this one
-		b = append([]byte("\n"), b...)
-	}
-	n, err := a.file.Write(b)
-	a.torn = err != nil && (n > 0 || a.torn)
-	return err
+	return a.write(AnswerRecord{Time: time.Now().UTC(), Record: "answer", ID: id, Status: status, Made: made}, func(error) {})
 }

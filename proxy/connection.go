@@ -5,12 +5,14 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/safesock/safesock/host"
+	"github.com/safesock/safesock/rewrite"
 )
 
 // connection pairs a client with a connection of its own to the Engine. The
@@ -30,6 +32,9 @@ type connection struct {
 	phase     atomic.Int32          // idle, busy or closing
 	halves    atomic.Int32          // how many of the two are open: the exchange's request, its answer
 	failure   atomic.Pointer[error] // why a request was given up halfway, for the client
+
+	cutting sync.Mutex // held to set engine and isCut, and by another goroutine to read engine
+	isCut   bool       // the connection was cut, and engine stays as it is
 }
 
 // The phases of a connection. The end of serving closes an idle one.
@@ -89,7 +94,36 @@ func (c *connection) drain() {
 	}
 }
 
-func (c *connection) cut() { c.client.Close() }
+// cut closes both sockets: the Engine may not read what is written to it.
+func (c *connection) cut() {
+	c.cutting.Lock()
+	defer c.cutting.Unlock()
+	c.isCut = true
+	c.client.Close()
+	if c.engine != nil {
+		c.engine.Close()
+	}
+}
+
+// dial connects to the Engine.
+func (c *connection) dial() error {
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: c.server.Upstream, Net: "unix"})
+	if err != nil {
+		return unreachable(err)
+	}
+	engine, err := newSocket(conn)
+	if err != nil {
+		return unreachable(err)
+	}
+	c.cutting.Lock()
+	defer c.cutting.Unlock()
+	if c.isCut {
+		conn.Close()
+		return net.ErrClosed
+	}
+	c.engine = engine
+	return nil
+}
 
 // begin marks the beginning of an exchange. It returns net.ErrClosed if serving
 // has ended.
@@ -153,6 +187,13 @@ const (
 	lingerTime  = time.Second
 	lingerBytes = 4 << 20
 )
+
+// refuseUnread refuses a request that no rule has looked at, and writes that to
+// the audit log.
+func (c *connection) refuseUnread(match rewrite.Match, why error, toHEAD bool) error {
+	c.server.recordRefusal(match, c.peer, why)
+	return c.refuse(why, toHEAD)
+}
 
 // refuse answers a request in the Engine's place, and returns the error that
 // ends the connection: the bytes behind the request could be anything.

@@ -42,6 +42,10 @@ func (x *intercepted) takesWarnings(status int) bool {
 // one is passed on as it came.
 const maxAnswer = 1 << 20
 
+// largeBody is the length above which bodies are decided one at a time. To decide
+// a call takes memory for each of its values, some ten times the body.
+const largeBody = 32 << 10
+
 // decide has the policy decide and edit the call, and writes the outcome to the
 // audit log. After an error the call goes no further. waiting is the caller's
 // callWorld.waiting.
@@ -49,6 +53,10 @@ func (x *intercepted) decide(p *policy.Policy, call rewrite.Call, waiting func()
 	s := x.server
 	call.Client = clientOf(x.peer)
 	call.Time, call.Upstream, call.Listen = time.Now(), s.guarded, s.Listen
+	if len(call.Body) > largeBody {
+		s.large.Lock()
+		defer s.large.Unlock()
+	}
 	result, refused := rewrite.Apply(p, call, callWorld{server: s, uid: call.Client.UID, waiting: waiting})
 	var err error
 	if x.record, err = s.Audit.recordCall(call, x.peer, result, refused, p.Observe()); err != nil {

@@ -3,8 +3,10 @@ package proxy
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 // An Engine can end its half of a stream and keep its socket open. Once it
@@ -94,5 +96,75 @@ func TestACreatesAnswerThatBreaksOffArrivesAsFarAsItCame(t *testing.T) {
 	w.awaitConnections(0)
 	if log := w.auditLog(); !strings.Contains(log, `"record":"answer"`) || !strings.Contains(log, `"status":201`) {
 		t.Errorf("got %s, want a record of the answer", log)
+	}
+}
+
+// A client's bytes that the Engine does not read hold up nobody who stops
+// safesock.
+func TestTheEndOfServingCutsWhatTheEngineDoesNotRead(t *testing.T) {
+	for name, test := range map[string]struct{ request, answer string }{
+		"an upload":           {"POST /images/load HTTP/1.1\r\nHost: docker\r\nContent-Length: 999999999999\r\n\r\n", ""},
+		"a chunked upload":    {"POST /images/load HTTP/1.1\r\nHost: docker\r\nTransfer-Encoding: chunked\r\n\r\nfffffffff\r\n", ""},
+		"a raw stream":        {execStart, switched},
+		"an early raw stream": {execStart, ""}, // its bytes wait at safesock
+	} {
+		t.Run(name, func(t *testing.T) {
+			stopped := make(chan struct{})
+			w := newWorld(t, func(e *peerEnd) {
+				e.expect(test.request)
+				e.send(test.answer)
+				<-stopped
+			}, func(s *Server) { s.Drain = 1 })
+			c := w.dial()
+			c.send(test.request)
+			c.expect(test.answer)
+			c.fill()
+			w.stop()
+			if err := w.awaitStop(); err != nil {
+				t.Error(err)
+			}
+			close(stopped)
+		})
+	}
+}
+
+// fill writes until nobody takes any more bytes.
+func (p *peerEnd) fill() {
+	p.t.Helper()
+	b := make([]byte, 64<<10)
+	for n, err := 1, error(nil); n > 0 || err == nil; {
+		if err := p.SetWriteDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+			p.t.Error(err)
+		}
+		if n, err = p.Write(b); err != nil && !os.IsTimeout(err) {
+			p.t.Error(err)
+			return
+		}
+	}
+}
+
+// The next request, or a part of it, waits at safesock until the Engine has
+// answered the request before.
+func TestAClientThatLeavesBehindAnEarlyRequestIsNoticed(t *testing.T) {
+	for name, early := range map[string]string{
+		"nothing":        "",
+		"a request":      ping,
+		"half a request": ping[:20],
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked, ended := make(chan struct{}), make(chan struct{})
+			w := newWorld(t, func(e *peerEnd) {
+				e.expect(ping)
+				close(asked)
+				e.expectEnd()
+				close(ended)
+			})
+			c := w.dial()
+			c.send(ping + early)
+			<-asked
+			c.Close()
+			<-ended
+			w.awaitConnections(0)
+		})
 	}
 }

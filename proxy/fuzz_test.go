@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// If parseRequest accepts a head, net/http reads the same method, target, Host
-// and framing. The end of the head is the same however the head comes.
+// If parseRequest accepts a head, net/http reads the same method, target, fields,
+// framing and end. The end of the head is the same however the head comes.
 func FuzzAcceptedHeadsMeanTheSameToTheEngine(f *testing.F) {
 	for _, seed := range []string{
 		ping,
@@ -23,6 +23,10 @@ func FuzzAcceptedHeadsMeanTheSameToTheEngine(f *testing.F) {
 		"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length:\t5 \r\n\r\nabcde",
 		"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 05\r\n\r\nabcde",
 		"GET //a/b?c HTTP/1.1\r\nHost: a\r\nX: \xff\r\n\r\n",
+		"POST /a HTTP/1.1\nHost: a\nContent-Length: 5\n\nabcde",
+		"POST /a HTTP/1.1\r\nX: a\nHost: a\r\nTransfer-Encoding: chunked\r\n\n0\r\n\r\n",
+		"GET /a HTTP/1.0\r\nX: a\r\r\n\r\r\n\r\n",
+		"GET /a HTTP/1.0\nX:\n \n\n",
 		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 	} {
 		f.Add([]byte(seed))
@@ -44,15 +48,75 @@ func FuzzAcceptedHeadsMeanTheSameToTheEngine(f *testing.F) {
 		if err != nil {
 			return
 		}
-		behind := bytes.NewReader(b)
-		engine := bufio.NewReaderSize(behind, 1)
+		rest := bytes.NewReader(b)
+		engine := bufio.NewReader(rest)
 		r, err := http.ReadRequest(engine)
 		if err != nil {
 			return // the Engine refuses it as well
 		}
-		got := fmt.Sprintf("%s %s HTTP/1.%c, length %d, chunked %t, expects %t", h.method, h.target, h.version, max(h.length, 0), h.chunked, h.expects)
-		want := fmt.Sprintf("%s %s HTTP/1.%d, length %d, chunked %t, expects %t", r.Method, r.RequestURI, r.ProtoMinor, max(r.ContentLength, 0),
-			len(r.TransferEncoding) > 0, strings.EqualFold(r.Header.Get("Expect"), "100-continue"))
+		fields, err := h.fields()
+		if err != nil {
+			t.Fatalf("%q: safesock reads no fields (%v), net/http %q", b[:n], err, r.Header)
+		}
+		for _, hidden := range []string{"Host", "Transfer-Encoding", "Trailer", "Cache-Control"} { // http.ReadRequest moves or adds them
+			delete(fields, hidden)
+			delete(r.Header, hidden)
+		}
+		got := fmt.Sprintf("%s %s HTTP/1.%c, length %d, chunked %t, expects %t, fields %q, %d bytes", h.method, h.target, h.version, max(h.length, 0), h.chunked, h.expects,
+			fields, n)
+		want := fmt.Sprintf("%s %s HTTP/1.%d, length %d, chunked %t, expects %t, fields %q, %d bytes", r.Method, r.RequestURI, r.ProtoMinor, max(r.ContentLength, 0),
+			len(r.TransferEncoding) > 0, strings.EqualFold(r.Header.Get("Expect"), "100-continue"), r.Header, len(b)-rest.Len()-engine.Buffered())
+		if got != want {
+			t.Errorf("%q: safesock reads %s, net/http %s", b[:n], got, want)
+		}
+	})
+}
+
+// If parseAnswer accepts a head, net/http, with which most clients read, sees the
+// same status, framing and end.
+func FuzzAcceptedAnswersMeanTheSameToClients(f *testing.F) {
+	for _, seed := range []string{
+		okText,
+		"HTTP/1.1 200 OK\nContent-Length: 2\n\nOK",
+		"HTTP/1.0 404 \r\nX: a\n\r\nuntil the end",
+		"HTTP/1.1 204\r\nContent-Length: 2\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n",
+	} {
+		f.Add([]byte(seed), false)
+		f.Add([]byte(seed), true)
+	}
+	f.Fuzz(func(t *testing.T, b []byte, toHEAD bool) {
+		n, err := new(headScan).end(b)
+		if err != nil || n == 0 {
+			return
+		}
+		h, err := parseAnswer(b[:n])
+		if err != nil || h.status < 200 { // no final answer: http.ReadResponse reads a body behind some
+			return
+		}
+		rest := bytes.NewReader(b)
+		client := bufio.NewReader(rest)
+		request := &http.Request{Method: http.MethodGet}
+		if toHEAD {
+			request.Method = http.MethodHead
+		}
+		r, err := http.ReadResponse(client, request)
+		if err != nil {
+			return // the client refuses it as well
+		}
+		how := noBody
+		switch {
+		case r.Body == http.NoBody:
+		case len(r.TransferEncoding) > 0:
+			how = byChunks
+		case r.ContentLength > 0:
+			how = byLength
+		default:
+			how = byClose
+		}
+		got := fmt.Sprintf("%d, body %d, %d bytes", h.status, h.answerFraming(toHEAD), n)
+		want := fmt.Sprintf("%d, body %d, %d bytes", r.StatusCode, how, len(b)-rest.Len()-client.Buffered())
 		if got != want {
 			t.Errorf("%q: safesock reads %s, net/http %s", b[:n], got, want)
 		}

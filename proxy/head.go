@@ -1,10 +1,12 @@
 package proxy
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/textproto"
 	"strconv"
 )
 
@@ -37,8 +39,9 @@ type headScan struct {
 }
 
 // end returns the length of the head that b begins with, or 0 if more bytes are
-// needed. From call to call, b may only grow. Every line has to end in CRLF:
-// net/http takes a bare LF too, and other readers do not.
+// needed. From call to call, b may only grow. Lines are those of net/http
+// (textproto): each ends in an LF, and a CR before it does not count. The first
+// empty line ends the head.
 func (s *headScan) end(b []byte) (int, error) {
 	for {
 		n := bytes.IndexByte(b[s.seen:], '\n')
@@ -50,27 +53,25 @@ func (s *headScan) end(b []byte) (int, error) {
 			return 0, nil
 		}
 		lf := s.seen + n
-		switch {
-		case lf == s.line || b[lf-1] != '\r':
-			return 0, bad("a line of the head does not end in CRLF")
-		case lf == 1:
-			return 0, bad("the head begins with an empty line")
-		case lf == s.line+1:
+		if lf == s.line || lf == s.line+1 && b[s.line] == '\r' {
+			if s.line == 0 {
+				return 0, bad("the head begins with an empty line")
+			}
 			return lf + 1, nil
 		}
 		s.line, s.seen = lf+1, lf+1
 	}
 }
 
-// cutLine cuts off the first line of a head. headScan has seen that each
-// ends in CRLF.
+// cutLine cuts off the first line of a head that headScan has seen whole.
 func cutLine(head []byte) (line, rest []byte) {
-	n := bytes.IndexByte(head, '\n')
-	return head[:n-1], head[n+1:]
+	line, rest, _ = bytes.Cut(head, []byte("\n"))
+	return bytes.TrimSuffix(line, []byte("\r")), rest
 }
 
 // parseRequest reads a request's head. If it accepts the head, net/http reads
-// the same method, target, Host and framing.
+// the same method, target and framing. The Engine refuses a request without a
+// Host, and one with two; the Host means nothing to the call.
 func parseRequest(raw []byte) (head, error) {
 	h := head{raw: raw, length: -1}
 	line, rest := cutLine(raw)
@@ -91,12 +92,8 @@ func parseRequest(raw []byte) (head, error) {
 	default:
 		return head{}, &refusal{http.StatusHTTPVersionNotSupported, "only HTTP/1.0 and HTTP/1.1 are understood"}
 	}
-	hosts, err := h.readFields(rest)
-	if err != nil {
+	if err := h.readFields(rest); err != nil {
 		return head{}, err
-	}
-	if hosts > 1 || hosts == 0 && h.version == '1' {
-		return head{}, bad("%d Host fields where there must be one", hosts)
 	}
 	h.last = h.last || h.version == '0'
 	if h.chunked && h.version == '0' {
@@ -118,30 +115,23 @@ func parseAnswer(raw []byte) (head, error) {
 		return head{}, errors.New("the status line has no status")
 	}
 	h.status = status
-	_, err = h.readFields(rest)
-	return h, err
+	return h, h.readFields(rest)
 }
 
-// readFields reads the fields that matter here, and counts the Host fields.
-func (h *head) readFields(lines []byte) (hosts int, err error) {
+// readFields reads the fields that matter here, up to the empty line.
+func (h *head) readFields(lines []byte) (err error) {
 	codings := 0
-	for len(lines) > 2 {
-		var line []byte
-		line, lines = cutLine(lines)
+	for line, lines := cutLine(lines); len(line) > 0; line, lines = cutLine(lines) {
 		name, value, ok := bytes.Cut(line, colon)
 		if !ok || !isToken(name) {
-			return 0, bad("%q is not a header field", shorten(line))
+			return bad("%q is not a header field", shorten(line))
 		}
 		value = bytes.Trim(value, " \t")
 		if !isFieldValue(value) {
-			return 0, bad("the value of %s has a control character", name)
+			return bad("the value of %s has a control character", name)
 		}
 		// By its length alone, a common field is known not to be one of these.
 		switch len(name) {
-		case len("Host"):
-			if equalFold(name, "Host") {
-				hosts++
-			}
 		case len("Expect"):
 			if equalFold(name, "Expect") {
 				h.expects = equalFold(value, "100-continue")
@@ -159,25 +149,33 @@ func (h *head) readFields(lines []byte) (hosts int, err error) {
 				break
 			}
 			if h.length >= 0 {
-				return 0, bad("two Content-Length fields")
+				return bad("two Content-Length fields")
 			}
 			if h.length, err = parseLength(value); err != nil {
-				return 0, err
+				return err
 			}
 		case len("Transfer-Encoding"):
 			if !equalFold(name, "Transfer-Encoding") {
 				break
 			}
 			if codings++; codings > 1 || !equalFold(value, "chunked") {
-				return 0, bad("a Transfer-Encoding other than one chunked")
+				return bad("a Transfer-Encoding other than one chunked")
 			}
 			h.chunked = true
 		}
 	}
 	if h.chunked && h.length >= 0 {
-		return 0, bad("both Content-Length and Transfer-Encoding")
+		return bad("both Content-Length and Transfer-Encoding")
 	}
-	return hosts, nil
+	return nil
+}
+
+// fields returns all fields as the Engine reads them: with net/http, of which
+// this is the reader of fields.
+func (h *head) fields() (http.Header, error) {
+	_, lines := cutLine(h.raw)
+	fields, err := textproto.NewReader(bufio.NewReaderSize(bytes.NewReader(lines), len(lines))).ReadMIMEHeader()
+	return http.Header(fields), err
 }
 
 // hasToken reports whether a comma-separated list has a token (RFC 9110, 5.6.1).

@@ -47,13 +47,13 @@ func (s *http2Session) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *http2Session) read(r *http.Request) (*intercepted, *http.Request, error) {
 	switch {
 	case r.Method == http.MethodConnect:
-		return nil, nil, bad("the Engine has no CONNECT")
+		return nil, nil, s.unread(rewrite.Match{Method: r.Method}, bad("the Engine has no CONNECT"))
 	case r.RequestURI[0] != '/' && r.RequestURI != "*":
-		return nil, nil, bad("the path does not begin with a slash")
+		return nil, nil, s.unread(rewrite.Match{Method: r.Method}, bad("the path does not begin with a slash"))
 	}
 	match, err := rewrite.RouteHTTP2(r.Method, r.URL, r.Header)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, s.unread(match, err)
 	}
 	p := s.server.policy.Load()
 	if match.Endpoint == nil && !p.Filters() {
@@ -63,7 +63,7 @@ func (s *http2Session) read(r *http.Request) (*intercepted, *http.Request, error
 	call := rewrite.Call{Match: match, URL: r.URL, Header: r.Header}
 	if match.ReadsBody(r.Header) {
 		if call.Body, err = s.server.wholeBody(r); err != nil {
-			return nil, nil, err
+			return nil, nil, s.unread(match, err)
 		}
 	}
 	result, err := x.decide(p, call, func() (context.Context, func()) { return r.Context(), func() {} })
@@ -82,6 +82,13 @@ func (s *http2Session) read(r *http.Request) (*intercepted, *http.Request, error
 		}
 	}
 	return x, forEngine(r, target, body, length), nil
+}
+
+// unread writes to the audit log that a request is refused that no rule has
+// looked at.
+func (s *http2Session) unread(match rewrite.Match, why error) error {
+	s.server.recordRefusal(match, s.peer, why)
+	return why
 }
 
 // wholeBody reads a body up to the limit.

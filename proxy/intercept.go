@@ -1,9 +1,9 @@
 package proxy
 
 import (
-	"bufio"
 	"bytes"
 	"net/http"
+	"net/url"
 
 	"github.com/safesock/safesock/policy"
 	"github.com/safesock/safesock/rewrite"
@@ -11,16 +11,15 @@ import (
 
 // intercept reads a call, has the policy decide it, and sends on the call as it
 // was edited.
-func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (debt, error) {
+func (c *connection) intercept(h head, target *url.URL, p *policy.Policy, match rewrite.Match) (debt, error) {
 	x := &intercepted{server: c.server, peer: c.peer, endpoint: match.Endpoint}
 	e := exchange{toHEAD: h.isHEAD(), call: x}
-	// The Engine reads it with net/http.
-	request, err := http.ReadRequest(bufio.NewReaderSize(bytes.NewReader(h.raw), len(h.raw)))
+	fields, err := h.fields()
 	if err != nil {
-		return nothing, c.refuse(bad("%v", err), e.toHEAD)
+		return nothing, c.refuseUnread(match, bad("%v", err), e.toHEAD)
 	}
 	how, n, body := h.requestFraming(), len(h.raw), []byte(nil)
-	if match.ReadsBody(request.Header) {
+	if match.ReadsBody(fields) {
 		if h.expects && how != noBody && len(c.client.pending) == n {
 			e.continued = true
 			if _, err := c.client.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n")); err != nil {
@@ -32,16 +31,16 @@ func (c *connection) intercept(h head, p *policy.Policy, match rewrite.Match) (d
 			err = c.server.tooLong()
 		}
 		if err != nil {
-			return nothing, c.refuse(err, e.toHEAD)
+			return nothing, c.refuseUnread(match, err, e.toHEAD)
 		}
 	}
-	call := rewrite.Call{Match: match, URL: request.URL, Header: request.Header, Body: body}
+	call := rewrite.Call{Match: match, URL: target, Header: fields, Body: body}
 	result, refused := x.decide(p, call, c.client.waiting)
 	switch {
 	case refused == nil:
-	case how == noBody && asksForGRPC(match, request.Header):
+	case how == noBody && asksForGRPC(match, fields):
 		return nothing, c.refuseGRPC(h, refused)
-	case !match.ReadsBody(request.Header) || h.last:
+	case !match.ReadsBody(fields) || h.last:
 		return nothing, c.refuse(refused, e.toHEAD)
 	default:
 		c.client.use(n)

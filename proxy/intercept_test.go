@@ -23,8 +23,8 @@ func answer(status, body string) string {
 }
 
 const (
-	openBody  = `{ "Image":"web:1", "HostConfig": {"PortBindings":{"80/tcp":[{"HostIp":"","HostPort":"1234"}]}}, "Unknown":[1e99] }`
-	boundBody = `{ "Image":"web:1", "HostConfig": {"PortBindings":{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"1234"}]}}, "Unknown":[1e99] }`
+	openBody  = `{ "Image":"web:1", "HostConfig": {"PortBindings":{"80/tcp":[{"HostIp":"","HostPort":"1234"}]}}, "Domainname":[1e99] }`
+	boundBody = `{ "Image":"web:1", "HostConfig": {"PortBindings":{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"1234"}]}}, "Domainname":[1e99] }`
 	created   = `{"Id":"0123abcd","Warnings":[]}`
 	warned    = `{"Id":"0123abcd","Warnings":["safesock: 80/tcp is published on 127.0.0.1:1234 instead of every interface (port \"unset goes to loopback\", built-in:LINE); to publish it wider, name an address (0.0.0.0:1234:80) or add a rule"]}`
 )
@@ -62,6 +62,27 @@ func TestAnOpenPortIsBoundAndTold(t *testing.T) {
 					t.Errorf("got\n%s\nwant\n%s", body, warned)
 				}
 			}
+		})
+	}
+}
+
+// The line that an edit changes ends in CRLF. Whether the Engine takes the head
+// is up to the Engine.
+func TestAnEditLeavesTheOtherLinesOfTheHeadAsTheyCame(t *testing.T) {
+	for name, fields := range map[string]string{
+		"bare line feeds": "Host: docker\nX: 1\n",
+		"no Host":         "X: 1\r\n",
+		"two Hosts":       "Host: docker\r\nHost: other\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			const post = "POST /containers/create HTTP/1.1\n"
+			w := newWorld(t, func(e *peerEnd) {
+				e.expect(fmt.Sprintf("%s%sContent-Length: %d\r\n\n%s", post, fields, len(boundBody), boundBody))
+				e.send(answer("404 Not Found", "{}"))
+			})
+			c := w.dial()
+			c.send(fmt.Sprintf("%s%sContent-Length:%d\n\n%s", post, fields, len(openBody), openBody))
+			c.expect(answer("404 Not Found", "{}"))
 		})
 	}
 }

@@ -157,36 +157,3 @@ func TestExchangesThatDoNotEndAreCut(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-func TestTheLogIsOpenedAgainAfterARotation(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "audit.log")
-	a, err := OpenAudit(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.Close()
-	write := func(id string) {
-		if err := a.recordAnswer(id, 200, ""); err != nil {
-			t.Error(err)
-		}
-	}
-	write("first")
-	if err := os.Rename(path, path+".1"); err != nil {
-		t.Fatal(err)
-	}
-	write("still the old file")
-	if err := a.Reopen(); err != nil {
-		t.Fatal(err)
-	}
-	write("second")
-	for file, want := range map[string]int{path + ".1": 2, path: 1} {
-		b, err := os.ReadFile(file)
-		info, statErr := os.Stat(file)
-		if err != nil || statErr != nil {
-			t.Fatal(err, statErr)
-		}
-		if got := strings.Count(string(b), "\n"); got != want || info.Mode().Perm() != 0o600 {
-			t.Errorf("%s has %d lines and mode %v, want %d and 0600", file, got, info.Mode(), want)
-		}
-	}
-}

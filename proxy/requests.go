@@ -76,26 +76,26 @@ func (c *connection) awaitRequest() error {
 func (c *connection) request() (debt, error) {
 	raw, err := c.client.head()
 	if err != nil {
-		return nothing, c.refuse(err, false)
+		return nothing, c.refuseUnread(rewrite.Match{}, err, false)
 	}
 	if c.engine == nil && string(raw) == prefaceHead {
 		return nothing, c.refuse(c.http2(), false)
 	}
 	h, err := parseRequest(raw)
 	if err != nil {
-		return nothing, c.refuse(err, false)
+		return nothing, c.refuseUnread(rewrite.Match{}, err, false)
 	}
 	target, err := url.ParseRequestURI(string(h.target))
 	if err != nil {
-		return nothing, c.refuse(bad("the request target: %v", err), h.isHEAD())
+		return nothing, c.refuseUnread(rewrite.Match{Method: string(h.method)}, bad("the request target: %v", err), h.isHEAD())
 	}
 	match, err := rewrite.Route(string(h.method), target)
 	if err != nil {
-		return nothing, c.refuse(err, h.isHEAD())
+		return nothing, c.refuseUnread(match, err, h.isHEAD())
 	}
 	p := c.server.policy.Load()
 	if match.Endpoint != nil || p.Filters() {
-		return c.intercept(h, p, match)
+		return c.intercept(h, target, p, match)
 	}
 	if err := c.expectAnswer(exchange{toHEAD: h.isHEAD()}); err != nil {
 		return nothing, c.refuse(err, h.isHEAD())
@@ -111,25 +111,30 @@ func (c *connection) http2() error {
 		return err
 	}
 	if string(c.client.pending[:len(preface)]) != preface {
-		return &refusal{http.StatusHTTPVersionNotSupported, "only HTTP/1.0, HTTP/1.1 and HTTP/2 are understood"}
+		why := &refusal{http.StatusHTTPVersionNotSupported, "only HTTP/1.0, HTTP/1.1 and HTTP/2 are understood"}
+		c.server.recordRefusal(rewrite.Match{}, c.peer, why)
+		return why
 	}
 	return c.serveHTTP2(func() (net.Conn, error) { return net.Dial("unix", c.server.Upstream) }, nil)
 }
 
-// awaitAnswer waits until what the Engine owes has gone to the client.
+// awaitAnswer waits until what the Engine owes has gone to the client. A client
+// that leaves meanwhile is noticed.
 func (c *connection) awaitAnswer(owed debt) (verdict, error) {
 	switch owed {
 	case nothing:
 		return nextRequest, nil
 	case anAnswer:
-		// A client that ends meanwhile is noticed. An early request stays pending.
 		if err := c.awaitRequest(); err != nil {
 			return lastAnswer, err
 		}
-		return <-c.verdicts, nil
+		select {
+		case next := <-c.verdicts: // usually it came before the next request
+			return next, nil
+		default:
+		}
 	}
-	// None of the client's bytes are read before the answer says what they are.
-	// A client that leaves is noticed all the same.
+	// No more of the client's bytes are read before the answer says what they are.
 	gone, stop := c.client.waiting()
 	defer stop()
 	select {

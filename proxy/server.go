@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/safesock/safesock/host"
 	"github.com/safesock/safesock/policy"
 )
 
@@ -22,12 +23,16 @@ type Server struct {
 	Drain     time.Duration // how long open exchanges may take once the context is done
 
 	policy   atomic.Pointer[policy.Policy]
-	guarded  string       // Upstream without symbolic links
+	guarded  string // Upstream without symbolic links
+	sight    atomic.Pointer[host.Sight]
 	engine   *http.Client // for safesock's own questions
 	builds   builds
 	clients  errgroup.Group // the goroutines that move what clients send
 	draining atomic.Bool
 	calm     *time.Timer // fires once no session has begun or ended for calmTime
+	large    sync.Mutex  // held while a call with a large body is decided
+
+	hostPorts hostPorts
 
 	mu       sync.Mutex
 	sessions map[session]struct{}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -26,10 +27,65 @@ type callWorld struct {
 
 // Resolve resolves every name of the guarded socket to the same path.
 func (w callWorld) Resolve(path string) (resolved string, exists bool, err error) {
+	sight, err := w.sight()
+	switch {
+	case err != nil:
+		return "", false, err
+	case sight.Paths != "":
+		return "", false, rewrite.Elsewhere("safesock does not see the Engine's files: " + sight.Paths)
+	}
 	return w.ResolveAs(path, w.server.guarded)
 }
 
 func (w callWorld) OwnsBuild(id string) bool { return w.server.builds.owns(id, w.uid) }
+
+// HasInterface is true of each interface if safesock does not see the Engine's.
+func (w callWorld) HasInterface(name string) (bool, error) {
+	sight, err := w.sight()
+	if err != nil || sight.Interfaces != "" {
+		return err == nil, err
+	}
+	return w.Machine.HasInterface(name)
+}
+
+// HasForeignPorts is true of each bridge if safesock does not see the Engine's.
+func (w callWorld) HasForeignPorts(bridge string) (bool, error) {
+	sight, err := w.sight()
+	if err != nil || sight.Interfaces != "" {
+		return err == nil, err
+	}
+	return w.Machine.HasForeignPorts(bridge)
+}
+
+// Addresses fails if safesock does not see the Engine's interfaces.
+func (w callWorld) Addresses(name string) ([]netip.Addr, error) {
+	sight, err := w.sight()
+	switch {
+	case err != nil:
+		return nil, err
+	case sight.Interfaces != "":
+		return nil, fmt.Errorf("safesock does not see the Engine's network interfaces: %s", sight.Interfaces)
+	}
+	return w.Machine.Addresses(name)
+}
+
+// sight is what safesock sees of the Engine's host.
+func (w callWorld) sight() (host.Sight, error) {
+	if known := w.server.sight.Load(); known != nil {
+		return *known, nil
+	}
+	ctx, stop := w.waiting()
+	defer stop()
+	return w.server.LookAround(ctx)
+}
+
+// FreePort finds a free host port, if it can one that was not chosen for another
+// container.
+func (w callWorld) FreePort(protocol string, addrs []netip.Addr, first, last int, taken func(port int) bool) (int, error) {
+	return w.server.hostPorts.choose(protocol, first, last, taken, func(first, last int, taken func(int) bool) (int, error) {
+		return w.Machine.FreePort(protocol, addrs, first, last, taken)
+	})
+}
 
 // maxInspect bounds an answer of the Engine to a question of safesock's own, in
 // bytes.
@@ -47,6 +103,8 @@ func engineClient(upstream string) *http.Client {
 			IdleConnTimeout:    5 * time.Second,
 			DisableCompression: true,
 		},
+		// What another path answers is not about the object that was asked for.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
@@ -55,15 +113,23 @@ func engineClient(upstream string) *http.Client {
 func (w callWorld) Engine(path string) (rewrite.Answer, error) {
 	ctx, stop := w.waiting()
 	defer stop()
+	return askEngine(ctx, w.server.engine, path)
+}
+
+// askEngine asks the Engine for GET path.
+func askEngine(ctx context.Context, engine *http.Client, path string) (rewrite.Answer, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path, nil)
 	if err != nil {
 		return rewrite.Answer{}, err
 	}
-	answer, err := w.server.engine.Do(request)
+	answer, err := engine.Do(request)
 	if err != nil {
 		return rewrite.Answer{}, fmt.Errorf("cannot ask the Engine: %w", err)
 	}
 	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusSwitchingProtocols { // what follows has no end, and does not heed ctx
+		return rewrite.Answer{Status: answer.StatusCode}, nil
+	}
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxInspect+1))
 	if err == nil && len(body) > maxInspect {
 		err = fmt.Errorf("the Engine's answer to GET %s is longer than %d bytes", path, maxInspect)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/safesock/safesock"
+	"github.com/safesock/safesock/host"
 	"github.com/safesock/safesock/policy"
 	"github.com/safesock/safesock/rewrite"
 )
@@ -50,6 +51,7 @@ func newWorld(t *testing.T, act func(e *peerEnd), options ...func(*Server)) *wor
 		t.Fatal(err)
 	}
 	w.server = &Server{Upstream: w.engine, Listen: w.socket, Audit: audit, Drain: patience}
+	w.server.sight.Store(&host.Sight{}) // the Engine is not asked
 	for _, option := range options {
 		option(w.server)
 	}

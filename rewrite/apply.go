@@ -183,30 +183,68 @@ func (c *pass) decide(p *policy.Policy) {
 	}
 	rules := p.For(&about)
 	itself := &claim{Claim: policy.API{}, decision: rules.Decide(policy.API{})}
-	for _, cl := range c.claims {
-		cl.decision = rules.Decide(cl.Claim)
-		if c.recheck || cl.advice != "" {
-			c.acceptEdited(rules, cl)
-		}
-		if cl.portlessMode != "" && cl.decision.Action == policy.Deny {
-			// The rule decides again when the container joins a network that
-			// publishes the port. Until then the binding stays on loopback.
-			cl.decision.To = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
-		}
-		cl.advisedIP = advisedIP(rules, cl)
-	}
+	var decided []*claim
 	if itself.decision.Action != policy.Allow {
-		c.claims = append([]*claim{itself}, c.claims...)
+		decided = append(decided, itself)
 	}
+	for _, cl := range c.claims {
+		for ; cl != nil; cl = c.decideRun(rules, decided[len(decided)-1]) {
+			if len(decided) > maxClaims {
+				c.refuse(http.StatusRequestEntityTooLarge, "%s: the policy decides this call's ports in more than %d different ways; publish fewer, or simplify the rules", cl.at.Pointer(), maxClaims)
+				break
+			}
+			decided = append(decided, cl)
+		}
+	}
+	c.claims = decided
+}
+
+// decideRun decides a claim. A run ends before the first port that is decided in
+// another way, and the rest is returned.
+func (c *pass) decideRun(rules *policy.Decider, cl *claim) (rest *claim) {
+	cl.decision, cl.advisedIP = c.decideClaim(rules, cl, cl.Claim)
+	if len(cl.items) < 2 {
+		return nil
+	}
+	if c.needsSharedPort(cl.port(0), cl.decision.To) {
+		return cl.split(1)
+	}
+	for i := 1; i < len(cl.items) && cl.step > 0; i++ {
+		decision, advised := c.decideClaim(rules, cl, cl.port(i))
+		if !isSame(decision, cl.decision) || advised != cl.advisedIP {
+			return cl.split(i)
+		}
+	}
+	return nil
+}
+
+// isSame reports whether two decisions are equal.
+func isSame(a, b policy.Decision) bool {
+	return a.Action == b.Action && slices.Equal(a.To, b.To) && a.Rule == b.Rule && a.Message == b.Message && a.Reason == b.Reason
+}
+
+// decideClaim decides one port of a claim, or the claim. It also returns an
+// address that the policy would accept.
+func (c *pass) decideClaim(rules *policy.Decider, cl *claim, one policy.Claim) (decision policy.Decision, advised string) {
+	decision = rules.Decide(one)
+	if c.recheck || cl.advice != "" {
+		decision = c.acceptEdited(rules, one, decision)
+	}
+	if cl.portlessMode != "" && decision.Action == policy.Deny {
+		// The rule decides again when the container joins a network that
+		// publishes the port. Until then the binding stays on loopback.
+		decision.To = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
+	}
+	return decision, advisedIP(rules, one, decision)
 }
 
 // advisedIP is an address that the policy accepts if the client names it. For a
 // port without an address that a rule binds, the address is wider than the
 // rule's. For a refused port on every interface, it is loopback. It is "" if the
 // policy accepts no such address.
-func advisedIP(rules *policy.Decider, cl *claim) string {
-	port, ok := cl.Claim.(policy.Port)
-	switch action := cl.decision.Action; {
+func advisedIP(rules *policy.Decider, claimed policy.Claim, decision policy.Decision) string {
+	port, ok := claimed.(policy.Port)
+	switch action := decision.Action; {
 	case !ok || !port.Bindable:
 		return ""
 	case action == policy.Bind && port.IP == "":
@@ -226,17 +264,17 @@ func advisedIP(rules *policy.Decider, cl *claim) string {
 // say of such a claim itself. A rule can bind a port without an address to every
 // interface, and a later rule can refuse a client that asks for every interface:
 // the port stays bound.
-func (c *pass) acceptEdited(rules *policy.Decider, cl *claim) {
-	if cl.decision.Action != policy.Deny && cl.met(c.listen) {
-		return
+func (c *pass) acceptEdited(rules *policy.Decider, edited policy.Claim, decision policy.Decision) policy.Decision {
+	if decision.Action != policy.Deny && met(edited, decision, c.listen) {
+		return decision
 	}
-	for _, original := range c.originals(cl.Claim) {
-		edited := &claim{Claim: cl.Claim, decision: rules.Decide(original)}
-		if action := edited.decision.Action; (action == policy.Bind || action == policy.Replace) && edited.met(c.listen) {
-			cl.decision = edited.decision
-			return
+	for _, original := range c.originals(edited) {
+		before := rules.Decide(original)
+		if (before.Action == policy.Bind || before.Action == policy.Replace) && met(edited, before, c.listen) {
+			return before
 		}
 	}
+	return decision
 }
 
 // originals are the claims that a decision could have edited into this claim.
@@ -260,7 +298,7 @@ func (c *pass) originals(edited policy.Claim) (all []policy.Claim) {
 func (c *pass) edit() {
 	for _, cl := range c.claims {
 		refused := cl.decision.Action == policy.Deny && cl.portlessMode == ""
-		if refused || !cl.met(c.listen) && cl.edit == nil && !cl.listed {
+		if refused || !cl.met(c.listen) && !cl.editable() {
 			c.refusal = &Refusal{http.StatusForbidden, denial(cl, c.call.Method+" "+c.call.Path)}
 			return
 		}

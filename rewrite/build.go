@@ -59,7 +59,7 @@ func (c *reading) buildNetwork(mode string) {
 		c.pinBuildNetwork(mode)
 	}
 	for _, cl := range c.claims[before:] {
-		cl.parameter, cl.text = "networkmode", jsonedit.Quote(mode)
+		cl.place, cl.text = "?networkmode", jsonedit.Quote(mode)
 	}
 }
 

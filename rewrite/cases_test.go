@@ -29,7 +29,7 @@ var update = flag.Bool("update", false, "write what came of the cases into their
 //
 //	-- policy --                    rules before the built-in ones
 //	-- engine GET /images/web/json -- what the Engine answers, 404 without it; a first line "status N" is its status
-//	-- path /var/run --             where a path leads, to itself without it
+//	-- path /var/run --             where a path leads, to itself without it; "error …" if it cannot be looked at, "elsewhere …" if none can be
 //	-- interface br0 --             the host has this network interface
 //	-- bridge br0 --                this bridge has ports that are no container's
 //	-- port tcp 127.0.0.1 ::1 --    the answer to a question about a free port
@@ -184,7 +184,7 @@ func outcomeLine(o Outcome) string {
 	var what string
 	switch claim := o.Claim.(type) {
 	case policy.Port:
-		what = fmt.Sprintf("%d/%s %s:%s", claim.Container, claim.Protocol, claim.IP, claim.Host)
+		what = fmt.Sprintf("%s/%s %s:%s", claim.Numbers(), claim.Protocol, claim.IP, claim.Host)
 		if !claim.Bindable {
 			what += " (no place for an address)"
 		}
@@ -211,6 +211,9 @@ func outcomeLine(o Outcome) string {
 			action += " and"
 		}
 		action += " " + to.String()
+	}
+	if o.Count > 1 {
+		what += fmt.Sprintf(" ×%d", o.Count)
 	}
 	line := fmt.Sprintf("%s %s %s (%s)", o.Claim.Kind(), what, action, o.Decision.Rule)
 	if o.Pointer != "" {

@@ -3,24 +3,29 @@ package rewrite
 import (
 	"net/netip"
 	"slices"
+	"strconv"
 
 	"github.com/safesock/safesock/policy"
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 // claim is a policy.Claim with the place that makes it and the decision about it.
+// A claim in a portList can stand for a run: one port that is claimed again and
+// again, or ports with consecutive numbers.
 type claim struct {
-	policy.Claim
-	at        jsonedit.Value // the value that makes the claim, in the body or in an answer of the Engine
-	parameter string         // the query parameter that makes the claim, if one does
-	field     string         // the path of the field of a gRPC message that makes the claim, if one does
-	text      string         // the JSON text that makes the claim, if it is not the value's
+	policy.Claim                // the first of a run
+	at           jsonedit.Value // the value that makes the claim, in the body or in an answer of the Engine
+	place        string         // what makes the claim if no value does: "?name" of the query, the path of a field of a gRPC message, or a header
+	text         string         // the JSON text that makes the claim, if it is not the value's
+
+	list  *portList // that has the port, nil for other claims
+	items []int32   // the list's item for each port of the run
+	step  int       // from one container port of the run to the next: 0 or 1
 
 	// A decision to bind or replace is carried out by edit, which returns the
-	// JSON text that is sent instead, or by the portList that has the claim. A
-	// claim with neither refuses the call.
+	// JSON text that is sent instead, or by the portList. A claim with neither
+	// refuses the call.
 	edit         func(policy.Decision) string
-	listed       bool   // a portList has the claim
 	advice       string // for a claim that cannot be edited: what the user can do
 	portlessMode string // the network mode that keeps the port from being published, "" if it is published
 
@@ -33,13 +38,11 @@ type claim struct {
 
 // outcome is the claim as callers of Apply see it.
 func (cl *claim) outcome() Outcome {
-	o := Outcome{Claim: cl.Claim, Decision: cl.decision, Before: cl.before(), After: cl.before(), HostPort: cl.hostPort}
+	o := Outcome{Claim: cl.whole(), Count: max(len(cl.items), 1), Decision: cl.decision, Before: cl.before(), After: cl.before(), HostPort: cl.hostPort}
 	o.Wider = cl.decision.Action == policy.Bind && cl.advisedIP != ""
 	switch {
-	case cl.parameter != "":
-		o.Pointer = "?" + cl.parameter
-	case cl.field != "":
-		o.Pointer = cl.field
+	case cl.place != "":
+		o.Pointer = cl.place
 	case inBody(cl.at):
 		o.Pointer = cl.at.Pointer()
 	}
@@ -48,6 +51,9 @@ func (cl *claim) outcome() Outcome {
 	}
 	return o
 }
+
+// editable reports whether a decision that changes the claim can be carried out.
+func (cl *claim) editable() bool { return cl.edit != nil || cl.list != nil && cl.list.write != nil }
 
 // inBody reports whether a value is part of the call's body, and not of an
 // answer of the Engine.
@@ -62,17 +68,20 @@ func (cl *claim) before() string {
 	return cl.at.Raw()
 }
 
-// met reports whether a claim needs no change. A mount that a rule replaces needs
-// none if its source is safesock's own socket, listen.
-func (cl *claim) met(listen string) bool {
-	switch cl.decision.Action {
+// met reports whether a claim needs no change.
+func (cl *claim) met(listen string) bool { return met(cl.Claim, cl.decision, listen) }
+
+// met reports whether a claim needs no change after a decision. A mount that a
+// rule replaces needs none if its source is safesock's own socket, listen.
+func met(claimed policy.Claim, decision policy.Decision, listen string) bool {
+	switch decision.Action {
 	case policy.Allow, policy.Warn:
 		return true
 	case policy.Bind, policy.Deny: // Deny has addresses for a port that is not published
-		port, ok := cl.Claim.(policy.Port)
-		return ok && isOneOf(port.IP, cl.decision.To)
+		port, ok := claimed.(policy.Port)
+		return ok && isOneOf(port.IP, decision.To)
 	case policy.Replace:
-		mount, ok := cl.Claim.(policy.Mount)
+		mount, ok := claimed.(policy.Mount)
 		return ok && mount.Source == listen
 	}
 	return false
@@ -87,23 +96,76 @@ func isOneOf(ip string, addrs []netip.Addr) bool {
 	return err == nil && slices.Contains(addrs, addr)
 }
 
-// portList is a list of published ports in a call's body. It is rewritten as a
-// whole if a decision changes any of its entries.
+// portList is a list of published ports. A list in a call's body is rewritten as
+// far as decisions change its items.
 type portList struct {
-	entries []portEntry
-	all     bool // the call publishes ports that it does not list: the entries include them, and the list is always written
-	// write replaces the list's items by texts, one for each entry. An empty
-	// text leaves an entry out.
-	write func(texts []string)
+	items  []portItem
+	texts  []string         // each item's text after the decisions, if a decision changes the item
+	chosen map[int32]string // host ports that were chosen for items on several addresses
+	// write writes the items that decisions change. It is nil if the list cannot
+	// be edited.
+	write func()
+
+	open map[policy.Port]*claim // the last run of ports that have this in common
 }
 
-// portEntry publishes a port, or several ports that share one host address.
-type portEntry struct {
-	at     jsonedit.Value // the list's item; absent if the entry is new
-	text   string         // of a new entry that no decision changes
-	claims []*claim
-	loose  bool // several ports, whose host ports the Engine chooses
-	// on returns the item's text with a host address. A host port that is not
-	// empty replaces the item's own.
-	on func(at jsonedit.Value, ip, hostPort string) string
+// portItem publishes a port, or several ports that share one host address.
+type portItem struct {
+	at    jsonedit.Value // what makes the claims
+	claim *claim         // of a port, one that is not met if there is one
+	unmet bool           // a decision changes the item
+	mixed bool           // its ports go to different addresses
+	loose bool           // several ports, whose host ports the Engine chooses
+}
+
+// continues reports whether a port is the next of a claim's run. The second port
+// decides on the step.
+func (cl *claim) continues(port policy.Port) bool {
+	if len(cl.items) == 1 {
+		cl.step = port.Container - cl.Claim.(policy.Port).Container
+	}
+	return (cl.step == 0 || cl.step == 1 && cl.counts()) && cl.port(len(cl.items)) == port
+}
+
+// counts reports whether the claim can begin a run of consecutive ports: the
+// container port is known, and the host port is a number or any free port.
+func (cl *claim) counts() bool {
+	port := cl.Claim.(policy.Port)
+	_, err := strconv.ParseUint(port.Host, 10, 16)
+	return port.Container != 0 && (port.Host == "" || err == nil)
+}
+
+// port is the port of a run with an index.
+func (cl *claim) port(i int) policy.Port {
+	port := cl.Claim.(policy.Port)
+	if i *= cl.step; i == 0 {
+		return port
+	}
+	port.Container += i
+	if first, err := strconv.Atoi(port.Host); err == nil {
+		port.Host = strconv.Itoa(first + i)
+	}
+	return port
+}
+
+// whole is the claim with all ports of its run.
+func (cl *claim) whole() policy.Claim {
+	if cl.step == 0 || len(cl.items) < 2 {
+		return cl.Claim
+	}
+	port, last := cl.port(0), cl.port(len(cl.items)-1)
+	port.Last = last.Container
+	if port.Host != "" {
+		port.Host += "-" + last.Host
+	}
+	return port
+}
+
+// split cuts a run before the port with an index, and returns the rest.
+func (cl *claim) split(i int) *claim {
+	rest := *cl
+	rest.Claim, rest.items = cl.port(i), cl.items[i:]
+	rest.at = cl.list.items[rest.items[0]].at
+	cl.items = cl.items[:i:i]
+	return &rest
 }

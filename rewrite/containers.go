@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"net/http"
 	"path"
+	"strings"
 
 	"github.com/safesock/safesock/policy"
+	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
 func containerCreate(c *reading) {
@@ -40,6 +42,17 @@ func containerCreate(c *reading) {
 	c.volumesFrom(host.Field("VolumesFrom"))
 	c.privileges(host)
 	c.workingDir(body.Field("WorkingDir"))
+	c.serviceEnvironment(body.Field("Env"))
+}
+
+// serviceEnvironment claims variables without a value, as in "TOKEN" or "*": Podman
+// gives the container those of its own service.
+func (c *reading) serviceEnvironment(env jsonedit.Value) {
+	for item := range env.Items() {
+		if text := item.Text(); text != "" && !strings.Contains(text, "=") && c.podman() {
+			c.claim(policy.Privilege{Name: "libpod", Value: "env " + text}, item)
+		}
+	}
 }
 
 func containerStart(c *reading) {

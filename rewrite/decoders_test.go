@@ -9,6 +9,7 @@ import (
 	"path"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -56,9 +57,32 @@ type claimed []Outcome
 
 func has[C policy.Claim](all claimed, is func(C) bool) bool {
 	return slices.ContainsFunc(all, func(o Outcome) bool {
-		claim, ok := o.Claim.(C)
-		return ok && is(claim)
+		for _, one := range singly(o.Claim) {
+			if claim, ok := one.(C); ok && is(claim) {
+				return true
+			}
+		}
+		return false
 	})
+}
+
+// singly is a claim, or the ports of a run one by one.
+func singly(claim policy.Claim) []policy.Claim {
+	run, ok := claim.(policy.Port)
+	if !ok || run.Last == 0 {
+		return []policy.Claim{claim}
+	}
+	var ports []policy.Claim
+	low, _, _ := strings.Cut(run.Host, "-")
+	for i := range run.Last - run.Container + 1 {
+		port := run
+		port.Container, port.Last = run.Container+i, 0
+		if first, err := strconv.Atoi(low); err == nil {
+			port.Host = strconv.Itoa(first + i)
+		}
+		ports = append(ports, port)
+	}
+	return ports
 }
 
 func (all claimed) network(mode string) bool {

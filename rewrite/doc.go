@@ -35,11 +35,12 @@
 //   - jsonedit, a package of its own: byte-exact JSON.
 //   - refusal, outcome, message: what callers see, and what users are told.
 //   - world: what is asked of the Engine and the host, each question once.
-//   - claim: a policy.Claim and its place in the call; portList, a list of ports
-//     that is written as a whole.
+//   - claim: a policy.Claim and its place in the call, or a run of ports; portList,
+//     a list of published ports.
 //   - reading: a call while it is read: body, claims, the first refusal.
 //   - lookups, target, ports, versions: objects of the Engine, the query and the
 //     path, spellings of ports, API versions.
+//   - portlists: claims the ports of a list, and writes what decisions change in it.
 //   - publish, attachments, mounts, privileges: what a container, network or
 //     volume claims, one file for each kind of claim.
 //   - existing: what a container that the Engine has claims.

@@ -104,7 +104,8 @@ func (c *reading) unread(known fields) {
 	for _, name := range slices.Sorted(maps.Keys(c.params)) {
 		_, isParameter := known["?"].member(name)
 		_, isField := known.member(name)
-		if !isParameter && !isField && name != "" {
+		isName := name != "" && name[0] != '{' // as JSON that is sent as a form would be
+		if !isParameter && !isField && isName {
 			c.parameter(policy.Privilege{Name: "unread", Value: "?" + name}, name)
 		}
 	}

@@ -49,7 +49,7 @@ func (c *reading) gatewayMessage(name string) *pb.Value {
 // its header.
 func (c *reading) field(what policy.Claim, path, value string) *claim {
 	cl := c.claim(what, jsonedit.Value{})
-	cl.field, cl.text = path, jsonedit.Quote(value)
+	cl.place, cl.text = path, jsonedit.Quote(value)
 	return cl
 }
 

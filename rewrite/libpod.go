@@ -187,12 +187,22 @@ func (c *reading) libpodPrivileges(spec jsonedit.Value) {
 	c.anything("libpod", spec.Field("log_configuration").Field("path"), nil)
 	c.anything("device", spec.Field("resource_limits").Field("devices"), nil)
 	for key, m := range spec.Field("annotations").Members() {
-		// The podman command adds these itself.
-		if !strings.HasPrefix(key, "io.podman.") && key != "io.kubernetes.cri-o.TTY" {
+		switch name, _ := strings.CutPrefix(key, "io.podman.annotations."); {
+		case name == "cid-file": // a file of the host, which Podman 5 removes with the container
+			c.plain("container_id_file", m)
+		case name != key && slices.Contains(podmanAnnotations, name), key == "io.kubernetes.cri-o.TTY":
+		default:
 			c.claim(policy.Privilege{Name: "annotation", Value: key}, m)
 		}
 	}
 	c.runtime(spec.Field("oci_runtime"))
+}
+
+// podmanAnnotations are the annotations that the podman command adds itself, to tell
+// later what it was asked for.
+var podmanAnnotations = []string{
+	"apparmor", "autoremove", "autoremove-image", "cpuset", "infra.name", "init", "init.container.type", "kube.health.check", "label",
+	"memory-nodes", "pids-limit", "privileged", "publish-all", "seccomp", "ulimit", "userns", "volumes-from",
 }
 
 // libpodPodStart reads a pod that exists, with all its containers and their
@@ -258,7 +268,7 @@ func libpodPath(parameter string) reader {
 	return func(c *reading) {
 		if source := c.query(parameter); source != "" {
 			cl := c.bind(source, "", true, jsonedit.Value{})
-			cl.parameter, cl.text = parameter, jsonedit.Quote(source)
+			cl.place, cl.text = "?"+parameter, jsonedit.Quote(source)
 		}
 	}
 }

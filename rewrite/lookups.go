@@ -176,13 +176,13 @@ func (c *reading) host(holds func(name string) (bool, error), at jsonedit.Value)
 	return yes
 }
 
-// resolved is a path of the host with symbolic links followed, "" if the call is
+// resolved is where a path of the host leads, the zero resolution if the call is
 // refused.
-func (c *reading) resolved(path string) (resolved string) {
+func (c *reading) resolved(path string) (found resolution) {
 	if c.refusal == nil {
-		resolved, c.refusal = c.world.resolve(path)
+		found, c.refusal = c.world.resolve(path)
 	}
-	return resolved
+	return found
 }
 
 // podmans is a container as Podman's own API describes it, with more than Docker's

@@ -19,7 +19,7 @@ func (o Outcome) Warning() string {
 		}
 		return "safesock: " + d.Reason
 	case policy.Warn:
-		return "safesock: " + o.Claim.Subject() + " " + o.Claim.Effect() + because(d, "")
+		return "safesock: " + o.subject() + " " + o.Claim.Effect() + because(d, "")
 	case policy.Replace:
 		if o.Before == o.After && !o.pending() {
 			return ""
@@ -36,23 +36,35 @@ func (o Outcome) Warning() string {
 		if !ok || o.Before == o.After && !o.pending() {
 			return ""
 		}
-		return fmt.Sprintf("safesock: %s %s published on %s", p.Subject(), o.would("is"), o.boundTo(p))
+		return fmt.Sprintf("safesock: %s %s published on %s", o.subject(), o.would("is"), o.boundTo(p))
 	default: // in observe mode only
-		return "safesock: " + o.Claim.Subject() + " would be refused" + because(d, "")
+		return "safesock: " + o.subject() + " would be refused" + because(d, "")
 	}
+}
+
+// subject names the claim, and says how often it was made if that is more than
+// once.
+func (o Outcome) subject() string {
+	if p, ok := o.Claim.(policy.Port); ok && p.Last == 0 && o.Count > 1 {
+		return fmt.Sprintf("%s (%d times)", p.Subject(), o.Count)
+	}
+	return o.Claim.Subject()
 }
 
 // boundTo says where a port is published, and why.
 func (o Outcome) boundTo(p policy.Port) string {
-	asked := p.PublishedOn()
-	p.Host = cmp.Or(o.HostPort, p.Host)
+	asked, host := p.PublishedOn(), cmp.Or(o.HostPort, p.Host)
 	var places []string
 	for _, to := range o.Decision.To {
 		if to.IsUnspecified() {
 			places = []string{policy.EveryInterface}
 			break
 		}
-		places = append(places, policy.Port{IP: to.String(), Host: p.Host}.PublishedOn())
+		place := policy.Port{IP: to.String(), Host: host}.PublishedOn()
+		if len(places) > 0 {
+			place = strings.TrimPrefix(place, "a free port of ") // all have the same
+		}
+		places = append(places, place)
 	}
 	given, instead, advice := strings.Join(places, " and "), " instead of "+asked, o.widen(p)
 	if given == asked {
@@ -60,6 +72,9 @@ func (o Outcome) boundTo(p policy.Port) string {
 	}
 	if given == policy.EveryInterface {
 		advice = ""
+	}
+	if o.HostPort != "" { // the Engine cannot choose another one at a later start
+		advice = strings.TrimPrefix(advice+"; if port "+o.HostPort+" is in use when the container starts again, create it anew", "; ")
 	}
 	return given + instead + because(o.Decision, advice)
 }
@@ -75,7 +90,7 @@ const publishedOnHost = "Published ports are discarded when using host network m
 // container joins later would publish it.
 func (o Outcome) whyUnpublished(mode string) string {
 	p := o.Claim.(policy.Port)
-	text := p.Subject() + " is not published: the container "
+	text := o.subject() + " is not published: the container "
 	switch mode {
 	case "host":
 		return publishedOnHost
@@ -123,8 +138,9 @@ func (o Outcome) would(is string) string {
 // denial is the message of a claim that refuses its call. The call is named by
 // method and path, as in "GET /info".
 func denial(cl *claim, call string) string {
-	subject, advice, decision := cl.Claim.Subject(), "", cl.decision
-	switch claim := cl.Claim.(type) {
+	claimed, advice, decision := cl.whole(), "", cl.decision
+	subject := claimed.Subject()
+	switch claim := claimed.(type) {
 	case policy.Port:
 		if cl.advisedIP != "" {
 			advice = "name an address, as in -p " + cl.advisedIP + ":" + portFlag(claim)
@@ -144,7 +160,7 @@ func denial(cl *claim, call string) string {
 	if advice == "" && decision.Reason == "" && decision.Rule != (policy.Rule{}) {
 		advice = "to allow it, put a rule before that one"
 	}
-	return "safesock: " + subject + " may not " + cl.Claim.Infinitive() + because(decision, advice)
+	return "safesock: " + subject + " may not " + claimed.Infinitive() + because(decision, advice)
 }
 
 // because names the rule, and adds the message of the rule, or else the advice.

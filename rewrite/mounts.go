@@ -29,20 +29,30 @@ var sockets = []string{
 
 // bind claims a path of the host. Engines clean the path before the kernel follows
 // its symbolic links. safesock's own socket counts as Socket, like the socket that
-// it guards, but not as Engine: it gives no access past the policy.
+// it guards, but not as Engine: it gives no access past the policy. A path that
+// cannot be looked at counts as Engine. If no path can be, the text decides.
 func (c *reading) bind(source, target string, readOnly bool, at jsonedit.Value) *claim {
 	m := policy.Mount{Source: source, Target: target, ReadOnly: readOnly}
 	if path.IsAbs(source) {
 		m.Source = path.Clean(source)
 	}
+	var found resolution
 	if path.IsAbs(source) && m.Source != c.listen {
-		if resolved := c.resolved(m.Source); resolved != "" {
-			m.Source = resolved
-		}
+		found = c.resolved(m.Source)
+		m.Source, m.Unseen = cmp.Or(found.path, m.Source), found.unseen
 	}
-	m.Socket = m.Source == c.upstream || m.Source == c.listen
-	m.Engine = m.Source != c.listen && (m.Socket || c.holdsSocket(m.Source))
+	m.Socket = m.Source == c.upstream || m.Source == c.listen || found.elsewhere && inRun(m.Source) == inRun(c.upstream)
+	hidden := m.Unseen != "" && !found.elsewhere
+	m.Engine = m.Source != c.listen && (m.Socket || hidden || c.holdsSocket(m.Source))
 	return c.claim(m, at)
+}
+
+// inRun is a path without the link that /var/run is on every Linux system.
+func inRun(path string) string {
+	if below, found := strings.CutPrefix(path, "/var/run/"); found {
+		return "/run/" + below
+	}
+	return path
 }
 
 // holdsSocket reports whether a path is an engine's socket, or a folder that can
@@ -59,7 +69,7 @@ func (c *reading) holdsSocket(source string) bool {
 		return true
 	}
 	for _, socket := range sockets {
-		if strings.HasPrefix(socket, folder) || path.Base(socket) == path.Base(source) {
+		if strings.HasPrefix(socket, inRun(folder)) || path.Base(socket) == path.Base(source) {
 			return true
 		}
 	}

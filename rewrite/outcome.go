@@ -2,9 +2,12 @@ package rewrite
 
 import "github.com/safesock/safesock/policy"
 
-// Outcome is a claim and what the policy decided about it.
+// Outcome is a claim and what the policy decided about it. Ports with consecutive
+// numbers that were decided alike are one outcome, and so is a port that was
+// claimed again and again: Pointer, Before and After are those of the first.
 type Outcome struct {
 	Claim    policy.Claim
+	Count    int    // how many claims the outcome stands for
 	Pointer  string // JSON pointer of the claim in the body (RFC 6901); "?name" for a query parameter; "" for the call itself
 	Decision policy.Decision
 	Before   string // the JSON text that made the claim

@@ -87,7 +87,7 @@ func (c *reading) addParameters(place, text string) {
 // parameter adds a claim that a parameter makes.
 func (c *reading) parameter(what policy.Claim, name string) *claim {
 	cl := c.claim(what, jsonedit.Value{})
-	cl.parameter, cl.text = name, jsonedit.Quote(strings.Join(c.parameters(name), ","))
+	cl.place, cl.text = "?"+name, jsonedit.Quote(strings.Join(c.parameters(name), ","))
 	return cl
 }
 

@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"cmp"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -22,6 +23,17 @@ func portOf(key string) policy.Port {
 		protocol = "tcp"
 	}
 	return policy.Port{Container: int(number), Protocol: strings.ToLower(protocol), Bindable: true}
+}
+
+// containerPort is what PublishAllPorts publishes at most once.
+type containerPort struct {
+	number   int
+	protocol string
+}
+
+// comparePorts orders container ports.
+func comparePorts(a, b policy.Port) int {
+	return cmp.Or(cmp.Compare(a.Container, b.Container), cmp.Compare(a.Protocol, b.Protocol))
 }
 
 // hostPort is a host port in its shortest spelling: a number, a range, or ""

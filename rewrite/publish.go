@@ -2,8 +2,6 @@ package rewrite
 
 import (
 	"cmp"
-	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -42,140 +40,105 @@ func (c *reading) unpublishedOutcomes() (all []Outcome) {
 	return all
 }
 
-// publish lets decisions change a list. The list must be in the call's body.
-func (c *reading) publish(l *portList) {
-	for i := range l.entries {
-		for _, cl := range l.entries[i].claims {
-			cl.listed = true
-		}
-	}
-	c.lists = append(c.lists, l)
+// bindings are the bindings of one container port.
+type bindings struct {
+	list         jsonedit.Value
+	container    int32
+	protocol     string
+	first, count int32 // items of the portList
 }
 
-// writeLists writes the lists that a decision changes.
-func (c *reading) writeLists() {
-	for _, l := range c.lists {
-		if texts, changed := l.texts(c); changed && c.refusal == nil {
-			l.write(texts)
-		}
-	}
+func (b *bindings) port() policy.Port {
+	return policy.Port{Container: int(b.container), Protocol: b.protocol, Bindable: true}
 }
 
-// texts returns the text of each entry after the decisions, and reports whether
-// the list has to be written.
-func (l *portList) texts(c *reading) (texts []string, changed bool) {
-	unmet := func(cl *claim) bool { return !cl.met(c.listen) }
-	changed = l.all || slices.ContainsFunc(l.entries, func(e portEntry) bool { return slices.ContainsFunc(e.claims, unmet) })
-	if !changed {
-		return nil, false
-	}
-	kept := map[policy.Port]bool{} // what stays published, each with a host address and port
-	for _, e := range l.entries {
-		for _, cl := range e.claims {
-			if !unmet(cl) {
-				keep(kept, cl.Claim.(policy.Port))
-			}
-		}
-	}
-	for _, e := range l.entries {
-		text := cmp.Or(e.text, e.at.Raw())
-		if i := slices.IndexFunc(e.claims, unmet); i >= 0 {
-			text = e.moved(c, e.claims[i], kept)
-		}
-		texts = append(texts, text)
-	}
-	return texts, true
-}
-
-// moved is the text of an entry with the addresses of a decision. An address that
-// the list publishes the port on already is left out: the Engine would find the
-// port in use.
-func (e *portEntry) moved(c *reading, first *claim, kept map[policy.Port]bool) string {
-	to := first.decision.To
-	for _, cl := range e.claims {
-		if !slices.Equal(cl.decision.To, to) {
-			c.refuse(http.StatusBadRequest, "%s: its ports go to different addresses; give each a mapping of its own", e.at.Pointer())
-			return ""
-		}
-	}
-	if e.loose && len(to) > 1 {
-		c.refuse(http.StatusBadRequest, "%s: a range without host ports can go to one address only; name the host ports", e.at.Pointer())
-		return ""
-	}
-	hostPort := c.sharedPort(first.Claim.(policy.Port), to)
-	var texts []string
-	for _, ip := range to {
-		isNew := false
-		for _, cl := range e.claims {
-			port := cl.Claim.(policy.Port)
-			port.IP, port.Host = ip.String(), cmp.Or(hostPort, port.Host)
-			isNew = keep(kept, port) || isNew
-		}
-		if isNew {
-			texts = append(texts, e.on(e.at, ip.String(), hostPort))
-		}
-	}
-	text := strings.Join(texts, ",")
-	for _, cl := range e.claims {
-		cl.edited, cl.after, cl.hostPort = true, text, hostPort
-	}
-	return text
-}
-
-// keep adds a port on a host address to those that are kept, and reports whether
-// it is new. A host port that the Engine chooses is always new.
-func keep(kept map[policy.Port]bool, port policy.Port) bool {
-	chosen := port.Host == "" || strings.Contains(port.Host, "-")
-	isNew := chosen || !kept[port]
-	kept[port] = true
-	return isNew
-}
-
-// sharedPort chooses the host port of a port that is published on several
-// addresses and names no single host port. The Engine would choose one for each
-// address, but all must be the same. It is "" if nothing has to be chosen.
-func (c *reading) sharedPort(port policy.Port, to []netip.Addr) (chosen string) {
-	fixed := port.Host != "" && !strings.Contains(port.Host, "-")
-	if len(to) > 1 && !fixed && c.refusal == nil {
-		chosen, c.refusal = c.world.freePort(port.Protocol, to, port.Host)
-	}
-	return chosen
-}
-
-// portBindings claims each binding of a container's ports.
-func (c *reading) portBindings(bindings jsonedit.Value) {
-	for key, list := range bindings.Members() {
-		l := &portList{write: func(texts []string) { c.Replace(list, list.WithItems(texts)) }}
+// portBindings claims each binding of a container's ports. The container ports are
+// read in the order of their numbers, in which they make runs.
+func (c *reading) portBindings(object jsonedit.Value) {
+	all, items := make([]bindings, 0, object.Len()), 0
+	for key, list := range object.Members() {
 		port := portOf(key)
-		// An empty list is one binding without an address for Engines from 25.
-		// Podman shows one for a port of a container that is only exposed.
-		if list.OrAbsent().Empty() {
-			list.Items()
-			if !inBody(list) && c.podman() {
-				continue
-			}
-			l.entries = append(l.entries, portEntry{at: list, claims: []*claim{c.claim(port, list)}, on: newBinding})
+		all = append(all, bindings{list: list, container: int32(port.Container), protocol: port.Protocol})
+		items += max(list.Len(), 1)
+	}
+	slices.SortStableFunc(all, func(a, b bindings) int {
+		return cmp.Or(cmp.Compare(a.container, b.container), cmp.Compare(a.protocol, b.protocol))
+	})
+	l, before := c.newList(), len(c.claims)
+	l.items = make([]portItem, 0, min(items, maxPorts+1))
+	for i := range all {
+		b := &all[i]
+		b.first = int32(len(l.items))
+		c.claimBindings(l, b)
+		b.count = int32(len(l.items)) - b.first
+		if c.refusal != nil {
+			return
 		}
-		for binding := range list.Items() {
-			port.IP = hostIP(binding.Field("HostIp").Text())
-			port.Host = hostPort(binding.Field("HostPort").Text())
-			l.entries = append(l.entries, portEntry{at: binding, claims: []*claim{c.claim(port, binding)}, on: movedBinding})
+	}
+	slices.SortStableFunc(c.claims[before:], func(a, b *claim) int { return cmp.Compare(a.at.Offset(), b.at.Offset()) })
+	if inBody(object) {
+		l.write = func() { c.writeBindings(l, all) }
+	}
+}
+
+// claimBindings claims the bindings of one container port.
+func (c *reading) claimBindings(l *portList, b *bindings) {
+	// An empty list is one binding without an address for Engines from 25. Podman
+	// shows one for a port of a container that is only exposed.
+	if b.list.OrAbsent().Empty() {
+		b.list.Items()
+		if inBody(b.list) || !c.podman() {
+			l.item(b.list)
+			c.claimPort(l, b.port())
 		}
-		if inBody(list) {
-			c.publish(l)
+		return
+	}
+	for binding := range b.list.Items() {
+		l.item(binding)
+		c.claimPort(l, bindingPort(b, binding))
+	}
+}
+
+// bindingPort is the port of one binding.
+func bindingPort(b *bindings, binding jsonedit.Value) policy.Port {
+	port := b.port()
+	if binding.IsObject() {
+		port.IP = hostIP(binding.Field("HostIp").Text())
+		port.Host = hostPort(binding.Field("HostPort").Text())
+	}
+	return port
+}
+
+// writeBindings writes the bindings that decisions change.
+func (c *reading) writeBindings(l *portList, all []bindings) {
+	if l.unmet(0, len(l.items)) {
+		c.Edits = slices.Grow(c.Edits, len(all))
+	}
+	for i := range all {
+		b := &all[i]
+		first, end := int(b.first), int(b.first+b.count)
+		if c.refusal != nil || !l.unmet(first, end-first) {
+			continue
 		}
+		ports := func(i int, each func(policy.Port)) { each(bindingPort(b, l.items[i].at)) }
+		c.move(l, first, end-first, ports, func(i int, ip, hostPort string) string { return movedBinding(l.items[i].at, ip, hostPort) })
+		c.Replace(b.list, b.list.WithItems(l.texts[first:end]))
 	}
 }
 
 // newBinding is the text of a new binding.
-func newBinding(_ jsonedit.Value, ip, hostPort string) string {
+func newBinding(ip, hostPort string) string {
 	return `{"HostIp":` + jsonedit.Quote(ip) + `,"HostPort":` + jsonedit.Quote(hostPort) + `}`
 }
 
-// movedBinding is the text of a binding with another address.
+// movedBinding is the text of a binding with another address, or its own if ip is
+// "". An empty list stands for a binding.
 func movedBinding(binding jsonedit.Value, ip, hostPort string) string {
-	if binding.OrAbsent().Absent() {
-		return newBinding(binding, ip, hostPort)
+	switch {
+	case ip == "":
+		return binding.Raw()
+	case !binding.IsObject():
+		return newBinding(ip, hostPort)
 	}
 	var inside jsonedit.Edits
 	inside.Set(binding, "HostIp", jsonedit.Quote(ip))
@@ -195,43 +158,51 @@ func (c *reading) publishAll(host jsonedit.Value, exposed ...jsonedit.Value) {
 		return
 	}
 	bindings := host.Member("PortBindings")
-	has := map[policy.Port]bool{}
+	has := map[containerPort]bool{}
 	for key := range bindings.Members() {
-		has[portOf(key)] = true
+		port := portOf(key)
+		has[containerPort{port.Container, port.Protocol}] = true
 	}
 	var keys []string
 	for _, ports := range exposed {
 		for key := range ports.Members() {
-			if port := portOf(key); !has[port] && port.Container != 0 {
-				has[port] = true
+			port := portOf(key)
+			if at := (containerPort{port.Container, port.Protocol}); !has[at] && port.Container != 0 && len(keys) <= maxPorts {
+				has[at] = true
 				keys = append(keys, key)
 			}
 		}
 	}
-	slices.Sort(keys)
-	l := &portList{all: true}
+	slices.SortFunc(keys, func(a, b string) int { return comparePorts(portOf(a), portOf(b)) })
+	l := c.newList()
 	for _, key := range keys {
-		l.entries = append(l.entries, portEntry{text: newBinding(flag, "", ""), claims: []*claim{c.claim(portOf(key), flag)}, on: newBinding})
-	}
-	l.write = func(texts []string) {
-		if len(keys) == 0 {
-			c.note(flag, "false")
-		}
-		c.Replace(flag, "false")
-		var members []string
-		for i, key := range keys {
-			members = append(members, jsonedit.Quote(key)+":["+texts[i]+"]")
-		}
-		switch all := strings.Join(members, ","); {
-		case all == "":
-		case bindings.OrAbsent().Absent():
-			c.Set(host, "PortBindings", "{"+all+"}")
-		default:
-			c.Insert(bindings, all)
-		}
+		l.item(flag)
+		c.claimPort(l, portOf(key))
 	}
 	if inBody(flag) {
-		c.publish(l)
+		l.write = func() { c.writeExposed(l, keys, flag, host) }
+	}
+}
+
+// writeExposed writes explicit bindings for the ports with some keys.
+func (c *reading) writeExposed(l *portList, keys []string, flag, host jsonedit.Value) {
+	ports := func(i int, each func(policy.Port)) { each(portOf(keys[i])) }
+	var members []string
+	for i, key := range keys {
+		c.move(l, i, 1, ports, func(_ int, ip, hostPort string) string { return newBinding(ip, hostPort) })
+		members = append(members, jsonedit.Quote(key)+":["+l.texts[i]+"]")
+	}
+	if len(keys) == 0 {
+		c.note(flag, "false")
+	}
+	c.Replace(flag, "false")
+	bindings := host.Member("PortBindings")
+	switch all := strings.Join(members, ","); {
+	case all == "":
+	case bindings.OrAbsent().Absent():
+		c.Set(host, "PortBindings", "{"+all+"}")
+	default:
+		c.Insert(bindings, all)
 	}
 }
 

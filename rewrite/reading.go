@@ -19,11 +19,12 @@ type reading struct {
 	container policy.Container // the container that the call is about
 	compose   policy.Compose
 
-	claims   []*claim
-	lists    []*portList
-	notes    []Outcome // changes that no rule decided
-	pins     []func()  // replace names by ids, after the decisions have made their changes
-	existing map[*jsonedit.Document]*existing
+	claims    []*claim
+	lists     []*portList
+	published int       // how many ports were claimed
+	notes     []Outcome // changes that no rule decided
+	pins      []func()  // replace names by ids, after the decisions have made their changes
+	existing  map[*jsonedit.Document]*existing
 
 	root    jsonedit.Value // the body, absent if it was not read
 	world   *memory
@@ -71,14 +72,16 @@ type request struct {
 	listen   string // path of safesock's own socket, which replaces it in mounts
 }
 
-// maxClaims bounds the cost of one call. A call that claims every TCP port stays
-// below.
-const maxClaims = 70_000
+// Bounds on the cost of one call. A run of ports is one claim.
+const (
+	maxClaims = 4_096
+	maxPorts  = 65_536
+)
 
 // note adds an outcome for a change that no rule decided.
 func (c *reading) note(at jsonedit.Value, after string) {
 	c.notes = append(c.notes, Outcome{
-		Claim: policy.API{}, Pointer: at.Pointer(), Decision: policy.Decision{Action: policy.Allow},
+		Claim: policy.API{}, Count: 1, Pointer: at.Pointer(), Decision: policy.Decision{Action: policy.Allow},
 		Before: at.Raw(), After: after,
 	})
 }
@@ -145,7 +148,8 @@ func (c *reading) about(name, image string, labels jsonedit.Value) {
 func (c *reading) claim(what policy.Claim, at jsonedit.Value) *claim {
 	cl := &claim{Claim: what, at: at}
 	if len(c.claims) == maxClaims {
-		c.refuse(http.StatusRequestEntityTooLarge, "the call claims more than %d things", maxClaims)
+		c.refuse(http.StatusRequestEntityTooLarge, "%s: the call claims more than %d things; ask for fewer, or share them among several calls",
+			cmp.Or(at.Pointer(), "the call"), maxClaims)
 		return cl
 	}
 	if x := c.existing[at.Document()]; x != nil {

@@ -81,7 +81,7 @@ func TestLookUpThatFailsRefuses(t *testing.T) {
 	// A policy that only observes forwards all the same, and tells.
 	w.policy = `mode = "observe"`
 	r, err := w.apply(t, w.parse(t), c)
-	told := Outcome{Claim: policy.API{}, Decision: policy.Decision{Reason: "engine /networks/shop: the Engine is away"}}
+	told := Outcome{Claim: policy.API{}, Count: 1, Decision: policy.Decision{Reason: "engine /networks/shop: the Engine is away"}}
 	if err != nil || !reflect.DeepEqual(r.Outcomes, []Outcome{told}) || &r.Body[0] != &c.Body[0] {
 		t.Errorf("got %v, %v, want %v", r, err, told)
 	}
@@ -136,7 +136,9 @@ func TestCostOfACallIsBounded(t *testing.T) {
 		want       error
 	}{
 		{"every port", `{"PortBindings":{"80/tcp":` + list(65536, `{"HostIp":"127.0.0.1","HostPort":"1"}`) + `}}`, nil},
-		{"bindings", `{"PortBindings":{"80/tcp":` + list(maxClaims+1, `null`) + `}}`, &Refusal{413, "safesock: the call claims more than 70000 things"}},
+		{"bindings", `{"PortBindings":{"80/tcp":` + list(65537, `null`) + `}}`, &Refusal{413,
+			"safesock: /HostConfig/PortBindings/80~1tcp/65536: the call publishes more than 65536 ports; publish fewer, or share them among several containers"}},
+		{"mounts", `{"Binds":` + list(60000, `"/srv:/srv"`) + `}`, &Refusal{413, "safesock: /HostConfig/Binds/4096: the call claims more than 4096 things; ask for fewer, or share them among several calls"}},
 		{"volumes", `{"Binds":[` + strings.TrimSuffix(volumes.String(), ",") + `]}`, &Refusal{413, "safesock: the call names more than 1000 things that have to be looked up"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -24,7 +24,7 @@ func serviceUpdate(c *reading) {
 	c.exists(service, "the service had it before; update the service instead of rolling back")
 	c.service(service.Field("PreviousSpec"))
 	for _, cl := range c.claims[before:] {
-		cl.parameter = "rollback"
+		cl.place = "?rollback"
 	}
 }
 
@@ -34,8 +34,10 @@ func (c *reading) service(spec jsonedit.Value) {
 	container := task.Field("ContainerSpec")
 	c.about(spec.Field("Name").Text(), container.Field("Image").Text(), container.Field("Labels"))
 
+	ports := c.newList()
 	for port := range spec.Field("EndpointSpec").Field("Ports").Items() {
-		c.claim(servicePort(port), port)
+		ports.item(port)
+		c.claimPort(ports, servicePort(port))
 	}
 	// The Engine takes the task's networks. If the task has none, Engines before
 	// 29 take the service's.

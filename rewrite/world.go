@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -20,7 +21,8 @@ type World interface {
 	// call's client. It does unless another client named it before.
 	OwnsBuild(id string) bool
 	// Resolve follows the symbolic links of an absolute path of the host, as
-	// far as the path exists.
+	// far as the path exists. A path with an error counts as the worst that it
+	// could be.
 	Resolve(path string) (resolved string, exists bool, err error)
 	// HasInterface reports whether the host has a network interface.
 	HasInterface(name string) (bool, error)
@@ -33,6 +35,12 @@ type World interface {
 	// port must be free on all addrs of the host, and must not be taken.
 	FreePort(protocol string, addrs []netip.Addr, first, last int, taken func(port int) bool) (int, error)
 }
+
+// Elsewhere is the error of Resolve if the Engine's files are not those that
+// safesock sees. It says why. Such a path is known by its text alone.
+type Elsewhere string
+
+func (e Elsewhere) Error() string { return string(e) }
 
 // Answer is an answer of the Engine.
 type Answer struct {
@@ -49,7 +57,7 @@ const maxLookups = 1_000
 type memory struct {
 	World
 	engine map[string]*remembered
-	paths  map[string]string
+	paths  map[string]resolution
 	ports  map[int]bool // host ports that were chosen for this call
 	asked  int
 }
@@ -60,8 +68,15 @@ type remembered struct {
 	tree *jsonedit.Tree
 }
 
+// resolution is where a path of the host leads, or why nobody can tell.
+type resolution struct {
+	path      string
+	unseen    string
+	elsewhere bool
+}
+
 func remember(w World) *memory {
-	return &memory{World: w, engine: map[string]*remembered{}, paths: map[string]string{}, ports: map[int]bool{}}
+	return &memory{World: w, engine: map[string]*remembered{}, paths: map[string]resolution{}, ports: map[int]bool{}}
 }
 
 // count counts a question before it is asked.
@@ -94,20 +109,24 @@ func (m *memory) get(path string) (*remembered, *Refusal) {
 	return a, nil
 }
 
-// resolve is a path of the host with symbolic links followed.
-func (m *memory) resolve(path string) (string, *Refusal) {
-	if resolved, ok := m.paths[path]; ok {
-		return resolved, nil
+// resolve is a path of the host with symbolic links followed, or the path itself
+// if it cannot be looked at.
+func (m *memory) resolve(path string) (resolution, *Refusal) {
+	if found, ok := m.paths[path]; ok {
+		return found, nil
 	}
 	if refusal := m.count(); refusal != nil {
-		return "", refusal
+		return resolution{}, refusal
 	}
-	resolved, _, err := m.Resolve(path)
-	if err != nil {
-		return "", unknown("path", path, err)
+	found := resolution{path: path}
+	if resolved, _, err := m.Resolve(path); err != nil {
+		found.unseen = err.Error()
+		found.elsewhere = errors.As(err, new(Elsewhere))
+	} else {
+		found.path = resolved
 	}
-	m.paths[path] = resolved
-	return resolved, nil
+	m.paths[path] = found
+	return found, nil
 }
 
 // freePort chooses a host port for a container's port on several addresses. The

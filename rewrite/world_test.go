@@ -85,6 +85,12 @@ func (w *world) Engine(path string) (Answer, error) {
 func (w *world) Resolve(path string) (resolved string, exists bool, err error) {
 	w.asked = append(w.asked, path)
 	if resolved, ok := w.paths[path]; ok {
+		if problem, failed := strings.CutPrefix(resolved, "error "); failed {
+			return "", false, errors.New(problem)
+		}
+		if why, is := strings.CutPrefix(resolved, "elsewhere "); is {
+			return "", false, Elsewhere(why)
+		}
 		return resolved, true, nil
 	}
 	return path, true, nil

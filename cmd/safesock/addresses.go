@@ -16,7 +16,7 @@ import (
 // subnets are the addresses of this machine with their networks, by interface.
 type subnets map[string][]netip.Prefix
 
-// ownSubnets are nil if they cannot be found out.
+// ownSubnets returns the addresses of this machine, nil if they are unknown.
 func ownSubnets() subnets {
 	interfaces, err := net.Interfaces()
 	if err != nil {
@@ -37,8 +37,8 @@ func ownSubnets() subnets {
 	return own
 }
 
-// foreign says why a port cannot be published on an address here, "" if it can or
-// if that is not known.
+// foreign says why a port cannot be published on an address. It returns "" if the
+// port can be, or if the machine's addresses are unknown.
 func (s subnets) foreign(address netip.Addr) string {
 	if s == nil || address.IsLoopback() || address.IsUnspecified() {
 		return ""
@@ -62,44 +62,90 @@ func (s subnets) foreign(address netip.Addr) string {
 		"For the addresses of an interface, write interface(%q); for those in a network, [for a in interface(%q) : a if cidrcontains(%q, a)]", address, name, name, network)
 }
 
-// foreignIn are warnings about the addresses that rules of these policies write
-// down in to and this machine has not. The policies have no mistakes.
+// foreignIn returns warnings about addresses in the policies' rules that are not this
+// machine's. The policies must have no mistakes.
 func foreignIn(files []policy.File, own subnets) (warnings []string) {
-	for _, file := range files {
-		parsed, diags := hclsyntax.ParseConfig(file.Src, file.Name, hcl.InitialPos)
-		if diags.HasErrors() {
-			continue
-		}
-		for _, block := range parsed.Body.(*hclsyntax.Body).Blocks {
-			attribute, ok := block.Body.Attributes["to"]
-			if !ok {
-				continue
+	written := writtenAddresses{locals: map[string]hclsyntax.Expression{}}
+	parsed := make([]*hcl.File, len(files))
+	var to []hclsyntax.Expression
+	for i, file := range files {
+		parsed[i], _ = hclsyntax.ParseConfig(file.Src, file.Name, hcl.InitialPos)
+		for _, block := range parsed[i].Body.(*hclsyntax.Body).Blocks {
+			for name, attribute := range block.Body.Attributes {
+				switch {
+				case block.Type == "locals":
+					written.locals[name] = attribute.Expr
+				case name == "to":
+					to = append(to, attribute.Expr)
+				}
 			}
-			_ = hclsyntax.VisitAll(attribute.Expr, func(node hclsyntax.Node) hcl.Diagnostics {
-				expr, ok := node.(*hclsyntax.TemplateExpr)
-				if !ok || !expr.IsStringLiteral() {
-					return nil
-				}
-				text, _ := expr.Value(nil)
-				address, err := netip.ParseAddr(text.AsString())
-				if err != nil {
-					return nil // an interface's name
-				}
-				if why := own.foreign(address.Unmap()); why != "" {
-					diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: "Address of another machine", Detail: why + ".", Subject: expr.Range().Ptr()})
-				}
-				return nil
-			})
+		}
+	}
+	for _, expr := range to {
+		written.collect(expr)
+	}
+	for i, file := range files {
+		var diags hcl.Diagnostics
+		for _, each := range written.found {
+			if why := own.foreign(each.address); why != "" && each.at.Filename == file.Name {
+				diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: "Address of another machine", Detail: why + ".", Subject: &each.at})
+			}
 		}
 		if len(diags) > 0 {
-			warnings = append(warnings, policy.Diagnose(file, parsed, diags).Error())
+			warnings = append(warnings, policy.Diagnose(file, parsed[i], diags).Error())
 		}
 	}
 	return warnings
 }
 
-// foreignAddresses are notes about the addresses that rules bind ports to and this
-// machine has not.
+// writtenAddresses are the addresses that an expression can give and that are
+// written in it, or in the locals that it refers to.
+type writtenAddresses struct {
+	locals map[string]hclsyntax.Expression
+	found  []writtenAddress
+}
+
+type writtenAddress struct {
+	address netip.Addr
+	at      hcl.Range
+}
+
+func (w *writtenAddresses) collect(expr hclsyntax.Expression) {
+	switch expr := expr.(type) {
+	case *hclsyntax.TemplateExpr:
+		if text, diags := expr.Value(nil); !diags.HasErrors() && expr.IsStringLiteral() {
+			if address, err := netip.ParseAddr(text.AsString()); err == nil {
+				w.found = append(w.found, writtenAddress{address.Unmap(), expr.Range()})
+			}
+		}
+	case *hclsyntax.TupleConsExpr:
+		for _, each := range expr.Exprs {
+			w.collect(each)
+		}
+	case *hclsyntax.ParenthesesExpr:
+		w.collect(expr.Expression)
+	case *hclsyntax.FunctionCallExpr:
+		for _, each := range expr.Args {
+			w.collect(each)
+		}
+	case *hclsyntax.ConditionalExpr:
+		w.collect(expr.TrueResult)
+		w.collect(expr.FalseResult)
+	case *hclsyntax.ForExpr:
+		w.collect(expr.CollExpr)
+		w.collect(expr.ValExpr)
+	case *hclsyntax.ScopeTraversalExpr:
+		if len(expr.Traversal) < 2 || expr.Traversal.RootName() != "local" {
+			return
+		}
+		if name, ok := expr.Traversal[1].(hcl.TraverseAttr); ok && w.locals[name.Name] != nil {
+			w.collect(w.locals[name.Name])
+		}
+	}
+}
+
+// foreignAddresses returns notes about addresses to which ports are bound and that
+// are not this machine's.
 func (r *report) foreignAddresses() (notes []string) {
 	var own subnets
 	seen := map[string]bool{}

@@ -2,8 +2,48 @@ package main
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
+
+func TestAddressesAreFoundWhereARuleCanBindToThem(t *testing.T) {
+	locals := map[string]string{"lan": `["192.0.2.1", local.more]`, "more": `"192.0.2.2"`}
+	for text, want := range map[string][]string{
+		`["192.0.2.1", "::ffff:192.0.2.2"]`:                            {"192.0.2.1", "192.0.2.2"},
+		`local.lan`:                                                    {"192.0.2.1", "192.0.2.2"},
+		`concat(["192.0.2.1"], [(local.more)])`:                        {"192.0.2.1", "192.0.2.2"},
+		`call.known ? ["192.0.2.1"] : ["192.0.2.2"]`:                   {"192.0.2.1", "192.0.2.2"},
+		`try(interface("wlan0"), ["192.0.2.1"])`:                       {"192.0.2.1"},
+		`[for a in interface("eth0") : a if a != "192.0.2.1"]`:         nil,
+		`[for a in interface("eth0") : a if cidrcontains("::1/8", a)]`: nil,
+		`["${port.ip}", interface("eth0"), local.unknown]`:             nil,
+	} {
+		found := writtenAddresses{locals: map[string]hclsyntax.Expression{}}
+		for name, text := range locals {
+			found.locals[name] = parsed(t, text)
+		}
+		found.collect(parsed(t, text))
+		var got []string
+		for _, each := range found.found {
+			got = append(got, each.address.String())
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+func parsed(t *testing.T, text string) hclsyntax.Expression {
+	t.Helper()
+	expr, diags := hclsyntax.ParseExpression([]byte(text), "policy.hcl", hcl.InitialPos)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	return expr
+}
 
 func TestOnlyAddressesOfOtherMachinesAreForeign(t *testing.T) {
 	own := subnets{

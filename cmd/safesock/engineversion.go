@@ -13,8 +13,8 @@ import (
 	"github.com/safesock/safesock/rewrite"
 )
 
-// dockerAPIs are the API versions of Docker's Engines, by the number of a
-// release: the lowest of its minor releases.
+// dockerAPIs are the API versions of Docker's Engines, by major release. Where minor
+// releases differ, it is the first one's.
 var dockerAPIs = map[string]string{
 	"18": "1.39", "19": "1.40", "20": "1.41", "23": "1.42", "24": "1.43", "25": "1.44", "26": "1.45", "27": "1.46", "28": "1.48", "29": "1.52",
 }
@@ -23,8 +23,8 @@ var dockerAPIs = map[string]string{
 // for which nothing is decided otherwise.
 const podmanAPI = "1.41"
 
-// versionOf is what the Engine that a text names answers about its version, as
-// in "28.5" or "podman-5.8".
+// versionOf returns the answer of an Engine about its version. The name is a version
+// of Docker, as in "28.5", or of Podman, as in "podman-5.8".
 func versionOf(name string) ([]byte, error) {
 	version, isPodman := strings.CutPrefix(name, "podman-")
 	release, _, _ := strings.Cut(version, ".")
@@ -40,14 +40,14 @@ func versionOf(name string) ([]byte, error) {
 	})
 }
 
-// oldest is the version of an Engine that is not known: it is taken for one
-// without the firewall and the checks of later ones.
+// oldest stands for the answer of an Engine that is unknown. Such an Engine counts as
+// one without the firewall and the checks of later Engines.
 var oldest = []byte(`{"Version":"0","ApiVersion":"0","Components":[]}`)
 
-// others are Engines of which decisions may differ from those of the oldest.
+// others are Engines that can lead to other decisions than the oldest.
 var others = []string{"29", "podman-5"}
 
-// askVersion asks the Engine at a socket for its version. It is nil if no Engine
+// askVersion asks the Engine at a socket for its version. It returns nil if no Engine
 // answers.
 func askVersion(socket string) []byte {
 	client := http.Client{

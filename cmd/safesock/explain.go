@@ -20,7 +20,7 @@ import (
 	"github.com/safesock/safesock/policy"
 )
 
-// explain is the command that shows what would become of calls.
+// explain is the command that shows what the policy makes of calls.
 type explain struct {
 	policies   policies
 	compose    clients.Compose
@@ -33,11 +33,11 @@ type explain struct {
 	failOn     string
 }
 
-// formats are how explain can print.
+// formats are the output formats of explain.
 var formats = []string{"text", "json", "sarif", "github"}
 
-// failures are what --fail-on can be, the mildest first: each includes those
-// before it.
+// failures are the values of --fail-on. Each also fails on what those before it
+// fail on.
 var failures = []string{"deny", "bind", "warn"}
 
 func newExplain() *cobra.Command {
@@ -61,7 +61,7 @@ No Engine is needed. What only an Engine could tell (which ports an image
 exposes, what an existing network, volume or container is) counts as not there,
 and is listed below the table; --image-port tells what an image exposes. Some
 decisions depend on the Engine's version. It is the one of --engine, or else
-that of the Engine that serve would guard, if it answers; if none does, it is
+that of the Engine at DOCKER_HOST or a usual place. If none answers, it is
 taken for an old one, and a note names these decisions. "-" is a compose file, a
 call or its body on standard input.
 
@@ -139,7 +139,6 @@ func (e *explain) run(cmd *cobra.Command, args []string) error {
 			return err
 		}
 		unsure = append(unsure, differing...)
-		got.result.Outcomes = inRuns(got.result.Outcomes)
 		shown.verdicts = append(shown.verdicts, got)
 	}
 	if len(unsure) > 0 {
@@ -165,7 +164,7 @@ func (e *explain) run(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// numbers lists numbers, each once.
+// numbers returns numbers as a text, each once.
 func numbers(list []int) string {
 	var texts []string
 	for _, each := range list {
@@ -176,7 +175,8 @@ func numbers(list []int) string {
 	return strings.Join(texts, ", ")
 }
 
-// resolvedUpstream is the path of the Engine's socket behind its symbolic links.
+// resolvedUpstream returns the path of the Engine's socket, with symbolic links
+// followed.
 func resolvedUpstream() string {
 	if resolved, _, err := (host.Machine{}).Resolve(usualUpstream); err == nil {
 		return resolved
@@ -184,8 +184,8 @@ func resolvedUpstream() string {
 	return usualUpstream
 }
 
-// world answers for this host, and for an Engine of which only the version and the
-// ports of --image-port are known.
+// world returns a world of this host, and of an Engine of which only the version and
+// the ports of --image-port are known.
 func (e *explain) world(here *thisHost) (*offline, error) {
 	client, err := clientNamed(e.as)
 	if err != nil {
@@ -206,18 +206,19 @@ func (e *explain) world(here *thisHost) (*offline, error) {
 	return world, err
 }
 
-// foundVersion asks the Engine that serve would guard for its version. It is nil
-// if no Engine answers.
+// foundVersion asks the Engine of DOCKER_HOST, or else of a usual place, for its
+// version. A safesock there passes the question on. foundVersion returns nil if no
+// Engine answers.
 func foundVersion() []byte {
-	found, err := findEngine("", os.Getenv("DOCKER_HOST"), usualEngines(), usualOwn)
+	found, err := findEngine("", os.Getenv("DOCKER_HOST"), usualEngines())
 	if err != nil {
 		return nil
 	}
 	return askVersion(found.path)
 }
 
-// calls reads the calls to explain, and notes what a person should know
-// about them.
+// calls reads the calls to explain, and adds hints and notes about them to the
+// report.
 func (e *explain) calls(ctx context.Context, stdin io.Reader, args []string, line *clients.Line, world *offline, shown *report) ([]clients.Call, error) {
 	if line != nil && line.Local {
 		shown.notes = append(shown.notes, localNotes[line.Client])
@@ -270,7 +271,7 @@ func (e *explain) calls(ctx context.Context, stdin io.Reader, args []string, lin
 	return calls, nil
 }
 
-// localNotes are about clients that start containers without an Engine.
+// localNotes are notes about clients that start containers without an Engine.
 var localNotes = map[string]string{
 	"podman":  "podman starts containers itself, and safesock does not see them; with podman --remote, it calls the socket that safesock guards",
 	"nerdctl": "nerdctl calls containerd, which safesock does not guard; this is what becomes of the same line of docker",
@@ -297,7 +298,7 @@ func (r *report) print(w io.Writer, format string) error {
 	return r.text(w)
 }
 
-// unknownNotes lists what an Engine would have had to be asked.
+// unknownNotes returns notes about what only an Engine could have answered.
 func unknownNotes(paths []string) []string {
 	var notes []string
 	for _, path := range paths {
@@ -315,8 +316,8 @@ func unknownNotes(paths []string) []string {
 	return slices.Compact(notes)
 }
 
-// worst is the index in failures of the worst outcome, or beyond them if there
-// is none.
+// worst returns the index in failures of the worst outcome, or len(failures) if
+// nothing fails.
 func (r *report) worst() int {
 	worst := len(failures)
 	for _, each := range r.verdicts {
@@ -326,7 +327,7 @@ func (r *report) worst() int {
 		for _, outcome := range each.result.Outcomes {
 			switch action := outcome.Decision.Action; {
 			case action == policy.Deny:
-				worst = 0 // a policy that only observes
+				worst = 0 // without a refusal: the policy is in observe mode
 			case action == policy.Bind && outcome.Before != outcome.After, action == policy.Replace:
 				worst = min(worst, 1)
 			case action == policy.Warn:

@@ -101,8 +101,8 @@ func (f *formatter) file(out io.Writer, name string) (changed bool, err error) {
 	return true, os.WriteFile(name, formatted, 0o644)
 }
 
-// format lays out HCL as hclwrite does. What is not HCL stays, and is an
-// error.
+// format lays out HCL as hclwrite does. It returns an error for a text that is not
+// HCL.
 func format(name string, src []byte) ([]byte, error) {
 	file, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
 	if diags.HasErrors() {

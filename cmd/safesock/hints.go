@@ -10,11 +10,12 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// hints name the services of a project that publish ports, and that other services
-// of the project use: those reach each other by name, without a published port.
+// hints returns a hint about each service that publishes ports and is used by other
+// services of its project. Services reach each other by name, without a published
+// port.
 func hints(project *types.Project) []string {
 	names := project.ServiceNames()
-	users := map[string][]string{} // of a service, as in "web (depends_on)"
+	users := map[string][]string{} // by the service that they use, as in "web (depends_on)"
 	for _, name := range names {
 		for used, how := range uses(project.Services[name]) {
 			if service, ok := project.Services[used]; ok && used != name && meet(project.Services[name], service) {
@@ -35,13 +36,14 @@ func hints(project *types.Project) []string {
 }
 
 var (
-	// hostName is a word of an environment variable that may be a service's name.
+	// hostName matches a word of an environment variable that may be a host's name.
 	hostName = regexp.MustCompile(`(?:^|[/@,= ])([\w.-]+)`)
-	// hostEnd is what follows a name that is used as a host's.
+	// hostEnd matches what follows a host's name.
 	hostEnd = regexp.MustCompile(`^(:\d+|[/, ]|$)`)
 )
 
-// uses returns the names that a service uses as those of other services, and how.
+// uses returns how a service uses others, by the names that it has for them. Not
+// every name is a service's.
 func uses(service types.ServiceConfig) map[string]string {
 	used := map[string]string{}
 	add := func(name, how string) {

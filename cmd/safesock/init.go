@@ -12,7 +12,7 @@ import (
 	"github.com/safesock/safesock/examples"
 )
 
-// situations are what init can write for.
+// situations are the values of --for, each with a policy in examples.
 var situations = []string{"laptop", "ci", "homelab", "strict", "team", "readonly"}
 
 func newInit() *cobra.Command {

@@ -42,7 +42,7 @@ func main() {
 // run executes one command line and returns its exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "test" {
-		// As go test spells it.
+		// go test spells this flag with one dash.
 		args = slices.Clone(args)
 		for i, arg := range args {
 			if arg == "-update" {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,10 +29,13 @@ import (
 //	engine SOCKET          a small fake Engine, in the background (&)
 //	call SOCKET LINE BODY  a call to a socket; prints status and body
 //	activate SOCKET ARGS   runs safesock with ARGS on a socket, as systemd does
+//	unread PIPE FD ARGS    runs safesock with ARGS whose output FD, 1 or 2, goes
+//	                       to a pipe that is closed or full, and not read
+//	records FILE           prints how many lines are JSON, and those that are not
 //
 // and the script commands
 //
-//	notified STATE         waits until a program tells this to systemd
+//	notified STATE         waits until a program reports this state to systemd
 //	hangup NAME            sends SIGHUP to the background program NAME
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
@@ -38,6 +43,8 @@ func TestMain(m *testing.M) {
 		"engine":   fakeEngine,
 		"call":     call,
 		"activate": activate,
+		"unread":   unread,
+		"records":  records,
 	})
 }
 
@@ -91,7 +98,7 @@ func TestCommandsAsInATerminal(t *testing.T) {
 	})
 }
 
-// systemdKey is where a script keeps the socket that stands for systemd's.
+// systemdKey is the key of the socket that a script has in place of systemd's.
 type systemdKey struct{}
 
 // notified waits for a message to systemd.
@@ -191,7 +198,7 @@ func call() {
 	fmt.Printf("%d %s\n", answer.StatusCode, bytes.TrimSpace(text))
 }
 
-// activate replaces itself by a safesock that is given a listening socket.
+// activate becomes a safesock that inherits a listening socket.
 func activate() {
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: os.Args[1], Net: "unix"})
 	if err == nil {
@@ -206,14 +213,85 @@ func passOn(listener *net.UnixListener) error {
 	if err != nil {
 		return err
 	}
-	program, err := exec.LookPath("safesock")
-	if err != nil {
-		return err
-	}
 	const first = 3 // the file descriptor where systemd's sockets begin
 	if err := unix.Dup2(int(file.Fd()), first); err != nil {
 		return err
 	}
-	environment := append(os.Environ(), "LISTEN_FDS=1", fmt.Sprintf("LISTEN_PID=%d", os.Getpid()))
-	return syscall.Exec(program, append([]string{"safesock"}, os.Args[2:]...), environment)
+	return become(os.Args[2:], "LISTEN_FDS=1", fmt.Sprintf("LISTEN_PID=%d", os.Getpid()))
+}
+
+// become replaces this process by safesock.
+func become(args []string, environment ...string) error {
+	program, err := exec.LookPath("safesock")
+	if err != nil {
+		return err
+	}
+	return syscall.Exec(program, append([]string{"safesock"}, args...), append(os.Environ(), environment...))
+}
+
+// unread replaces itself by a safesock one of whose outputs nobody reads.
+func unread() {
+	fmt.Fprintln(os.Stderr, intoPipe(os.Args[1], os.Args[2]))
+	os.Exit(1)
+}
+
+func intoPipe(state, output string) error {
+	fd, err := strconv.Atoi(output)
+	if err != nil {
+		return err
+	}
+	var pipe [2]int // which safesock inherits
+	if err := unix.Pipe(pipe[:]); err != nil {
+		return err
+	}
+	if err := unix.Dup2(pipe[1], fd); err != nil {
+		return err
+	}
+	switch state {
+	case "closed":
+		err = unix.Close(pipe[0])
+	case "full":
+		err = fill(fd)
+	default:
+		err = fmt.Errorf("no state %q", state)
+	}
+	if err != nil {
+		return err
+	}
+	return become(os.Args[3:])
+}
+
+// fill writes empty lines to a pipe, until it takes no more.
+func fill(fd int) error {
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return err
+	}
+	lines := bytes.Repeat([]byte("\n"), 512) // less than PIPE_BUF: they are taken whole
+	for {
+		switch _, err := unix.Write(fd, lines); err {
+		case nil:
+		case unix.EAGAIN:
+			return unix.SetNonblock(fd, false)
+		default:
+			return err
+		}
+	}
+}
+
+// records reads an audit log.
+func records() {
+	text, err := os.ReadFile(os.Args[1])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	n := 0
+	for line := range bytes.Lines(text) {
+		if !json.Valid(line) || !bytes.HasSuffix(line, []byte("}\n")) {
+			fmt.Printf("no record: %q\n", line)
+			continue
+		}
+		n++
+	}
+	fmt.Printf("%d records\n", n)
 }

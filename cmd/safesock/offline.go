@@ -23,16 +23,17 @@ import (
 	"github.com/safesock/safesock/rewrite"
 )
 
-// verdict is what would become of a call.
+// verdict is a call and what the policy makes of it.
 type verdict struct {
 	clients.Call
 	match   rewrite.Match
 	result  rewrite.Result
 	refusal *rewrite.Refusal // nil if the call would be forwarded
-	assumed bool             // the Engine's version was asked for and is not known
+	assumed bool             // the Engine's version was asked for and is unknown
 }
 
-// endpoint names the call, "" if it is not one that safesock intercepts.
+// endpoint returns the name of the call's endpoint, "" if safesock does not intercept
+// the call.
 func (v *verdict) endpoint() string {
 	if v.match.Endpoint == nil {
 		return ""
@@ -40,7 +41,7 @@ func (v *verdict) endpoint() string {
 	return v.match.Endpoint.Name
 }
 
-// itself is what the policy says of the call itself.
+// itself returns the policy's decision about the call itself.
 func (v *verdict) itself(p *policy.Policy, o *offline) policy.Decision {
 	return p.Decide(&policy.Call{
 		Endpoint: v.endpoint(), Method: v.match.Method, Path: v.match.Path, Version: v.match.Version, Known: v.match.Known,
@@ -57,22 +58,22 @@ type machine interface {
 	HasForeignPorts(bridge string) (bool, error)
 }
 
-// offline is a world without an Engine, on this host or on one of a test case.
+// offline is a world without an Engine. Its host is this machine, or a test case's.
 type offline struct {
 	machine
 	engine map[string][]byte // answers of the Engine by path, as in "/images/web:1/json"
-	image  []byte            // answer for every image, nil if none is known
+	image  []byte            // the answer about every image, nil if no image is known
 	client policy.Client
 	time   time.Time
 
 	upstream string // path of the Engine's socket
 	listen   string // path of safesock's own
 
-	version func() []byte // the Engine's answer about its version; nil, or returns nil, if it is not known
+	version func() []byte // returns the Engine's answer about its version, nil if that is unknown; may be nil
 
-	unknown  []string // what was asked for and engine has not, but for the version
-	assumed  bool     // the version was asked for in this call, and is not known
-	invented []int    // host ports that stand for those that safesock would choose
+	unknown  []string // paths that were asked for and have no answer in engine; not the version's
+	assumed  bool     // the last call asked for the version, which is unknown
+	invented []int    // host ports in place of those that safesock would choose
 }
 
 // apply decides a call as serve would.
@@ -102,8 +103,8 @@ func (o *offline) apply(p *policy.Policy, call clients.Call) (verdict, error) {
 	return got.refused(err)
 }
 
-// unsure names the claims of a call that would be decided otherwise, or not be
-// made, if the Engine whose version is not known were another.
+// unsure returns the claims of a call that depend on the Engine's version, if that is
+// unknown: another Engine would lead to another decision, or to no such claim.
 func (o *offline) unsure(p *policy.Policy, v verdict) ([]string, error) {
 	if !v.assumed {
 		return nil, nil
@@ -126,7 +127,7 @@ func (o *offline) unsure(p *policy.Policy, v verdict) ([]string, error) {
 	return found, nil
 }
 
-// unlike names the claims that another verdict of the same call has not, or has
+// unlike returns the claims that another verdict about the same call lacks, or has
 // with another decision.
 func (v *verdict) unlike(other verdict) (names []string) {
 	there := other.decisions()
@@ -138,7 +139,7 @@ func (v *verdict) unlike(other verdict) (names []string) {
 	return names
 }
 
-// decisions are the claims in a line, by their decisions in a line.
+// decisions returns the claims of a call. The keys also have the decisions.
 func (v *verdict) decisions() map[string]string {
 	lines, denied := map[string]string{}, false
 	for _, o := range v.result.Outcomes {
@@ -151,7 +152,7 @@ func (v *verdict) decisions() map[string]string {
 	return lines
 }
 
-// refused fills in the refusal that err is, if it is one.
+// refused returns the verdict with err as its refusal, if err is a refusal.
 func (v verdict) refused(err error) (verdict, error) {
 	if refusal, ok := err.(*rewrite.Refusal); ok {
 		v.refusal = refusal
@@ -160,7 +161,7 @@ func (v verdict) refused(err error) (verdict, error) {
 	return v, err
 }
 
-// Engine answers what is known of the Engine.
+// Engine returns what is known of the Engine.
 func (o *offline) Engine(target string) (rewrite.Answer, error) {
 	path, _, _ := strings.Cut(target, "?")
 	if body, ok := o.engine[path]; ok {
@@ -184,14 +185,13 @@ func (o *offline) Engine(target string) (rewrite.Answer, error) {
 	return rewrite.Answer{Status: http.StatusNotFound, Body: []byte(`{"message":"not known here"}`)}, nil
 }
 
-// Where an Engine is asked for its version, and for its images.
+// The paths at which an Engine is asked for its version, and for its images.
 var (
 	versionPath      = rewrite.Question("version", "")
 	imagesPath, _, _ = strings.Cut(rewrite.Question("image", "NAME"), "NAME")
 )
 
-// FreePort opens none: it returns the first port that is not taken by another
-// port of the call.
+// FreePort opens no port. It returns the first port that the call has not taken.
 func (o *offline) FreePort(_ string, _ []netip.Addr, first, last int, taken func(int) bool) (int, error) {
 	if first == 0 {
 		first, last = 32768, 65535
@@ -208,22 +208,22 @@ func (o *offline) FreePort(_ string, _ []netip.Addr, first, last int, taken func
 // OwnsBuild knows of no other client.
 func (o *offline) OwnsBuild(string) bool { return true }
 
-// The sockets of a world that names none.
+// The usual paths of the Engine's socket and of safesock's own.
 const (
 	usualUpstream = "/run/docker.sock"
 	usualOwn      = "/run/safesock/docker.sock"
 )
 
-// thisHost is the host that the command runs on. A path that it may not look at
-// is taken as it is written.
+// thisHost is the machine that the command runs on. The symbolic links of a path are
+// not followed where the command lacks the permission.
 type thisHost struct {
 	host.Machine
 	engine string // path of the Engine's socket
 
-	hidden []string // paths that it may not look at, each once
+	hidden []string // paths whose links could not be followed, each once
 }
 
-// Resolve has one path for the Engine's socket, whatever other names it has.
+// Resolve returns one path for the Engine's socket, by whatever name it is asked.
 func (h *thisHost) Resolve(path string) (resolved string, exists bool, err error) {
 	resolved, exists, err = h.ResolveAs(path, h.engine)
 	if errors.Is(err, fs.ErrPermission) {
@@ -235,8 +235,9 @@ func (h *thisHost) Resolve(path string) (resolved string, exists bool, err error
 	return resolved, exists, err
 }
 
-// clientNamed is a client of the user with this name, or of the one who runs
-// this command if it is "". Like serve, it looks up what a rule asks for.
+// clientNamed returns a client of the named user. If the name is "", the user is the
+// one who runs this command. Names and groups are looked up when a rule asks for
+// them, as in serve.
 func clientNamed(name string) (policy.Client, error) {
 	uid, gid := os.Getuid(), os.Getgid()
 	gids, err := os.Getgroups()
@@ -251,7 +252,7 @@ func clientNamed(name string) (policy.Client, error) {
 	}, err
 }
 
-// userNamed are the numbers that a process of a user gets when it logs in.
+// userNamed returns the ids of a user and of the user's groups.
 func userNamed(name string) (uid, gid int, gids []int, err error) {
 	found, err := user.Lookup(name)
 	if err != nil {
@@ -266,7 +267,7 @@ func userNamed(name string) (uid, gid int, gids []int, err error) {
 	return gids[0], gids[1], gids[2:], err
 }
 
-// imageExposing is what an Engine would say of an image that exposes ports.
+// imageExposing returns the Engine's answer about an image that exposes ports.
 func imageExposing(ports []string) ([]byte, error) {
 	exposed := nat.PortSet{}
 	for _, each := range ports {

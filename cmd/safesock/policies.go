@@ -89,11 +89,14 @@ func (p *policies) read() ([]policy.File, error) {
 			return nil, err
 		}
 		for _, name := range names {
-			src, err := os.ReadFile(name)
+			stat, err := os.Stat(name)
 			if err != nil {
 				return nil, err
 			}
-			stat, err := os.Stat(name)
+			if p.names != nil && !readsAgain(stat) {
+				return nil, fmt.Errorf("%s: a pipe or terminal can be read only once; restart safesock to read another policy from it", name)
+			}
+			src, err := os.ReadFile(name)
 			if err != nil {
 				return nil, err
 			}
@@ -101,6 +104,13 @@ func (p *policies) read() ([]policy.File, error) {
 		}
 	}
 	return files, nil
+}
+
+// readsAgain reports whether a file can be read a second time without waiting
+// for whoever writes it.
+func readsAgain(stat fs.FileInfo) bool {
+	null, err := os.Stat(os.DevNull)
+	return stat.Mode().IsRegular() || err == nil && os.SameFile(stat, null)
 }
 
 // policyNames is path itself, or the policies in the folder path.

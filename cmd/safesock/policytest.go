@@ -31,7 +31,7 @@ type testFile struct {
 	Cases  []testCase `hcl:"case,block"`
 }
 
-// testCase is a call, and what must come of it.
+// testCase is a call, with the decisions that are expected.
 type testCase struct {
 	Name string `hcl:"name,label"`
 
@@ -49,7 +49,7 @@ type testCase struct {
 	At   hcl.Range `hcl:",def_range"`
 }
 
-// testClient is who makes a case's call.
+// testClient is the client that makes a case's call.
 type testClient struct {
 	User    string   `hcl:"user,optional"`
 	UID     int      `hcl:"uid,optional"`
@@ -58,7 +58,7 @@ type testClient struct {
 	Command string   `hcl:"command,optional"`
 }
 
-// The host of a test case that says nothing about its own.
+// The host of a test case that describes no host.
 var (
 	usualInterfaces = map[string][]string{"lo": {"127.0.0.1", "::1"}, "docker0": {"172.17.0.1"}}
 	usualLinks      = map[string]string{"/var/run": "/run"}
@@ -116,7 +116,7 @@ func (f *testFile) paths() (paths []string) {
 	return paths
 }
 
-// decide returns what comes of a case, as its want should read, and the rules
+// decide returns the decisions about a case, in the form of its want, and the rules
 // that decided.
 func (c *testCase) decide(ctx context.Context, p *policy.Policy, dir string) (got string, reached []policy.Rule, err error) {
 	world, err := c.world()
@@ -150,7 +150,7 @@ func (c *testCase) decide(ctx context.Context, p *policy.Policy, dir string) (go
 	return strings.Join(lines, "\n") + "\n", reached, nil
 }
 
-// summary is a line for each claim. It has no line numbers, so that a comment
+// summary returns a line for each claim. It has no line numbers, so that a comment
 // added to a policy breaks no test.
 func (v *verdict) summary() []string {
 	prefix := ""
@@ -176,7 +176,7 @@ func (v *verdict) summary() []string {
 	return lines
 }
 
-// calls are those of a case.
+// calls returns the calls of a case.
 func (c *testCase) calls(ctx context.Context, dir string, world *offline) ([]clients.Call, error) {
 	switch {
 	case c.Run != "":
@@ -211,7 +211,7 @@ func (c *testCase) calls(ctx context.Context, dir string, world *offline) ([]cli
 	return calls, nil
 }
 
-// world is the host and the Engine of a case.
+// world returns a world with the host and the Engine of a case.
 func (c *testCase) world() (*offline, error) {
 	world := &offline{
 		engine: map[string][]byte{},
@@ -262,7 +262,7 @@ func (c *testCase) world() (*offline, error) {
 	return world, nil
 }
 
-// madeHost is the host of a test case. It has all paths.
+// madeHost is the host of a test case. Every path exists on it.
 type madeHost struct {
 	addresses map[string][]netip.Addr
 	links     map[string]string
@@ -328,8 +328,8 @@ func (f *testFile) update(wants []string) error {
 	return os.WriteFile(f.name, file.Bytes(), 0o644)
 }
 
-// reachable are the rules that a policy's own files hold, or all if it is the
-// built-in one.
+// reachable returns the rules of a policy's own files, or all rules if the policy is
+// the built-in policy.
 func reachable(p *policy.Policy) []policy.Rule {
 	var own []policy.Rule
 	for _, rule := range p.Rules() {

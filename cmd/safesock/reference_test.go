@@ -23,9 +23,8 @@ var update = flag.Bool("update", false, "write docs/policy.md as it should read"
 
 const reference = "../../docs/policy.md"
 
-// TestReferenceIsTrue makes the reference of the language anew: its tables
-// from the code, and what its commands print by running them on the policies
-// above them.
+// TestReferenceIsTrue generates the reference of the language: its tables from the
+// code, and the output of its commands by running them on the policies above them.
 func TestReferenceIsTrue(t *testing.T) {
 	text, err := os.ReadFile(reference)
 	if err != nil {
@@ -84,7 +83,7 @@ var (
 	fences  = regexp.MustCompile("(?ms)^```([^\n]*)\n(.*?)^```$")
 )
 
-// inTables fills in what is made from the code.
+// inTables fills in the tables that are made from the code.
 func inTables(t *testing.T, text string) string {
 	return regions.ReplaceAllStringFunc(text, func(region string) string {
 		name := regions.FindStringSubmatch(region)[1]
@@ -130,7 +129,7 @@ func inTables(t *testing.T, text string) string {
 	})
 }
 
-// variables are those of a route, of which the pattern does not matter here.
+// variables matches the variables of a route.
 var variables = regexp.MustCompile(`\{([a-z]+):(?:[^{}]|\{[^}]*\})*\}`)
 
 func settingsTable(w io.Writer, settings []policy.Setting) {
@@ -176,11 +175,11 @@ func codes(texts []string) string {
 
 func code(text string) string { return "`" + cell(text) + "`" }
 
-// cell keeps a text within its column.
+// cell escapes a text for a column of a table.
 func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
 
-// inExamples writes the policies to files, holds them to load, runs the test
-// cases, and fills in what the commands print.
+// inExamples writes the policies to files, checks them, runs the test cases, and fills
+// in the output of the commands.
 func inExamples(t *testing.T, text string) string {
 	return fences.ReplaceAllStringFunc(text, func(fence string) string {
 		parts := fences.FindStringSubmatch(fence)

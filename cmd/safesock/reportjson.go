@@ -8,7 +8,7 @@ import (
 	"github.com/safesock/safesock/policy"
 )
 
-// jsonAnswer is one call of explain's --json.
+// jsonAnswer is a call in the output of --json.
 type jsonAnswer struct {
 	Service  string          `json:"service,omitempty"`
 	Call     string          `json:"call"` // the endpoint, as in "container.create"
@@ -20,7 +20,7 @@ type jsonAnswer struct {
 	Outcomes []jsonOutcome   `json:"outcomes"`
 }
 
-// jsonOutcome is what came of one claim.
+// jsonOutcome is the outcome of a claim.
 type jsonOutcome struct {
 	Kind    policy.Kind   `json:"kind"`
 	Claim   policy.Claim  `json:"claim"`
@@ -64,7 +64,7 @@ func writeJSON(w io.Writer, value any) error {
 	return encoder.Encode(value)
 }
 
-// indented is a body for people to read, or as it is if it is not JSON.
+// indented returns a body with line breaks. A body that is not JSON stays as it is.
 func indented(body []byte) string {
 	var out bytes.Buffer
 	if json.Indent(&out, body, "", "  ") != nil {

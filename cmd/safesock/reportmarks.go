@@ -9,9 +9,9 @@ import (
 	"github.com/safesock/safesock/policy"
 )
 
-// mark is a message about a line of a file, for programs that show it there.
+// mark is a message about a line of a file. Other programs show it at the line.
 type mark struct {
-	rule   string // what decided, "" if nothing did
+	rule   string // name of the rule that decided, "" if no rule did
 	action policy.Action
 	text   string
 	at     clients.Position // zero if it has no line
@@ -23,10 +23,10 @@ var levels = map[policy.Action]struct{ sarif, github string }{
 	policy.Warn:    {"warning", "warning"},
 	policy.Bind:    {"note", "notice"},
 	policy.Replace: {"note", "notice"},
-	policy.Allow:   {"note", "notice"}, // of what is told all the same, such as a port that is not published
+	policy.Allow:   {"note", "notice"}, // if it has a message, as about a port that is not published
 }
 
-// marks are the outcomes that a person should see, each once at a line.
+// marks returns the outcomes that have a message, each once for a line.
 func (r *report) marks() []mark {
 	var marks []mark
 	seen := map[mark]bool{}
@@ -76,8 +76,7 @@ func (r *report) github(w io.Writer) error {
 	return nil
 }
 
-// The characters that a workflow command escapes in its text, and in its
-// properties besides.
+// data escapes the text of a workflow command. Its properties are escaped further.
 var data = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 
 func property(text string) string {

@@ -10,7 +10,7 @@ import (
 	"github.com/safesock/safesock/policy"
 )
 
-// summary is a line that counts what came of the claims, as in
+// summary returns a line that counts the outcomes, as in
 // "3 services: 2 ports bound to 127.0.0.1, 1 call refused".
 func (r *report) summary() string {
 	type key struct {
@@ -19,7 +19,7 @@ func (r *report) summary() string {
 		became string
 	}
 	counts := map[key]int{}
-	networks := map[string]bool{} // by decision: each once, however many calls name it
+	networks := map[string]bool{} // that were counted: several calls can name one network
 	for _, each := range r.verdicts {
 		if each.refusal != nil {
 			counts[key{policy.Deny, "call", r.became(policy.Decision{})}]++
@@ -60,7 +60,7 @@ func (r *report) summary() string {
 	return counted(r.services, "service") + ": " + text
 }
 
-// became says what a decision makes of its claim.
+// became returns words for what a decision makes of its claim.
 func (r *report) became(d policy.Decision) string {
 	made := ""
 	switch d.Action {
@@ -89,7 +89,7 @@ func (r *report) became(d policy.Decision) string {
 	return made
 }
 
-// counted is a number and a noun, as in "1 port" and "2 ports".
+// counted returns a number with a noun, as in "1 port" and "2 ports".
 func counted(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun

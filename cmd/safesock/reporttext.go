@@ -12,7 +12,7 @@ import (
 	"github.com/safesock/safesock/policy"
 )
 
-// text prints a table of the claims, and below it what a person should know.
+// text prints a summary, a table of the claims, and the messages, hints and notes.
 func (r *report) text(w io.Writer) error {
 	rows := r.rows()
 	refused := slices.ContainsFunc(r.verdicts, func(v verdict) bool { return v.refusal != nil })
@@ -50,7 +50,7 @@ func (r *report) text(w io.Writer) error {
 	return nil
 }
 
-// rows are the cells of the table, a row for each claim.
+// rows returns the cells of the table, with a row for each claim.
 func (r *report) rows() [][]string {
 	var rows [][]string
 	for _, each := range r.verdicts {
@@ -77,7 +77,8 @@ func (r *report) rows() [][]string {
 	return rows
 }
 
-// writeTable prints rows below a head, without the columns that are empty.
+// writeTable prints rows below a head. It leaves out columns that are empty in every
+// row.
 func writeTable(w io.Writer, head []string, rows [][]string) error {
 	var columns []int
 	for column := range head {
@@ -96,7 +97,7 @@ func writeTable(w io.Writer, head []string, rows [][]string) error {
 	return table.Flush()
 }
 
-// bodyDiff shows what was edited, with both bodies indented.
+// bodyDiff returns the difference between a call and what is sent instead.
 func bodyDiff(v verdict) string {
 	from, to := indented(v.Body), indented(v.result.Body)
 	name := v.Method + " " + v.Target

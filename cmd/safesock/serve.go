@@ -38,11 +38,12 @@ type serve struct {
 	mode     socketMode
 	group    string
 	debug    bool
+	stderr   *console
 	given    func(flag string) bool // whether the command line has it
 }
 
 func newServe() *cobra.Command {
-	s := serve{mode: 0o660}
+	s := serve{mode: 0o660, stderr: newConsole()}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Guard the Engine's socket",
@@ -54,9 +55,11 @@ printed at start.
 
 ` + policyHelp + `
 
-SIGHUP reads the policy again and opens the audit log again, after it was
-rotated away. A policy with mistakes, or that was emptied, is reported, and the
-one in force stays. SIGTERM and SIGINT stop listening and let open calls end,
+SIGHUP reads the policy again and opens the audit log again. A policy with
+mistakes, or that was emptied, or that came through a pipe, is reported, and the
+one in force stays. An audit log that was moved or removed is opened again
+without a signal; while that cannot be done, calls that need a record are
+refused. SIGTERM and SIGINT stop listening and let open calls end,
 for the time of --drain; a second one ends them at once. systemd's socket
 activation and readiness messages are understood.`,
 		Example: `  safesock serve
@@ -89,24 +92,27 @@ func (s *serve) run(ctx context.Context) error {
 	if d := s.server.Drain; d < 0 {
 		return fmt.Errorf("--drain %s: a time cannot be negative; 0 ends open calls at once", d)
 	}
-	// From here on a signal is answered, not died of.
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-
 	level := slog.LevelInfo
 	if s.debug {
 		level = slog.LevelDebug
 	}
-	s.server.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	s.server.Log = slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: level}))
 
-	loaded, err := s.policies.load()
+	// A write to a pipe without a reader, or beyond a file's size limit, is an
+	// error. It does not end the process.
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGXFSZ)
+	loaded, err := s.policies.load() // may wait for a pipe, so a signal still ends the process
 	if err != nil {
 		return err
 	}
 	s.warn(loaded)
 	s.server.SetPolicy(loaded)
+
+	// From here on a signal is answered, not died of.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
 
 	listener, err := s.listen()
 	if err != nil {
@@ -116,10 +122,16 @@ func (s *serve) run(ctx context.Context) error {
 	if s.server.Audit, err = s.openAudit(); err != nil {
 		return err
 	}
+	if s.server.Audit != nil {
+		s.server.Audit.Log = s.server.Log
+	}
 
 	level, state := s.engineState()
+	if loaded.Observe() && level == slog.LevelInfo {
+		state = "observing the Engine"
+	}
 	s.server.Log.Log(ctx, level, state, "upstream", s.server.Upstream, "source", s.source, "listen", s.server.Listen, "policy", s.policies.names, "audit", s.audit, "version", version())
-	fmt.Fprintf(os.Stderr, "export DOCKER_HOST=unix://%s\n", s.server.Listen)
+	fmt.Fprintf(s.stderr, "export DOCKER_HOST=unix://%s\n", s.server.Listen)
 	s.notify(daemon.SdNotifyReady)
 
 	// What reading flags and policies left behind would stay for the life of
@@ -131,7 +143,16 @@ func (s *serve) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.server.Serve(ctx, listener) })
 	g.Go(func() error { s.heedSignals(ctx, hangup, stop); return nil })
+	g.Go(func() error { s.lookAround(ctx); return nil })
 	return g.Wait()
+}
+
+// lookAround logs what safesock does not see of the Engine's host. If the Engine
+// is not up yet, the first call that has to know asks again.
+func (s *serve) lookAround(ctx context.Context) {
+	if _, err := s.server.LookAround(ctx); err != nil {
+		s.server.Log.Debug("the Engine cannot be asked about its host yet", "error", err)
+	}
 }
 
 // engineState describes whether the Engine's socket can be used.
@@ -170,7 +191,7 @@ func (s *serve) reload() {
 	before := s.policies.names
 	if loaded, err := s.policies.load(); err != nil {
 		s.server.Log.Error("the policy was not reloaded; the one in force stays")
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintln(s.stderr, err)
 	} else {
 		s.warn(loaded)
 		s.server.SetPolicy(loaded)
@@ -192,8 +213,11 @@ func (s *serve) reload() {
 
 // warn prints the warnings about a policy.
 func (s *serve) warn(loaded *policy.Policy) {
+	if loaded.Observe() {
+		s.server.Log.Warn("the policy only observes: it reports what it would do, and changes and refuses nothing")
+	}
 	if warnings := loaded.Warnings(time.Now()); len(warnings.List) > 0 {
-		fmt.Fprintln(os.Stderr, warnings)
+		fmt.Fprintln(s.stderr, warnings)
 	}
 }
 
@@ -232,10 +256,16 @@ func (s *serve) listen() (net.Listener, error) {
 	if s.server.Listen, err = filepath.Abs(s.server.Listen); err != nil {
 		return nil, err
 	}
+	if err := fitsSocket(s.server.Listen); err != nil {
+		return nil, fmt.Errorf("--listen %s: %w", s.server.Listen, err)
+	}
 
 	found, err := findEngine(s.upstream, os.Getenv("DOCKER_HOST"), usualEngines(), s.server.Listen, usual)
 	if err != nil {
 		return nil, err
+	}
+	if err := fitsSocket(found.path); err != nil {
+		return nil, fmt.Errorf("the Engine's socket %s (%s): %w", found.path, found.source, err)
 	}
 	s.server.Upstream, s.source = found.path, found.source
 	if inherited != nil {
@@ -250,6 +280,15 @@ func (s *serve) listen() (net.Listener, error) {
 		return nil, fmt.Errorf("--group %s: there is no such group on this machine", s.group)
 	}
 	return listener, err
+}
+
+// fitsSocket returns an error if a path is too long for a socket: the kernel has
+// room for its bytes and a zero in sockaddr_un.
+func fitsSocket(path string) error {
+	if longest := len(syscall.RawSockaddrUnix{}.Path) - 1; len(path) > longest {
+		return fmt.Errorf("the path has %d bytes, and that of a socket at most %d; choose a shorter one", len(path), longest)
+	}
+	return nil
 }
 
 // leaveToSystemd refuses the flags about a socket that systemd made.

@@ -79,7 +79,7 @@ the others are run.`,
 	return cmd
 }
 
-// tested is what came of one test file.
+// tested is the result of a test file.
 type tested struct {
 	XMLName  xml.Name     `xml:"testsuite"`
 	Name     string       `xml:"name,attr"`
@@ -90,7 +90,7 @@ type tested struct {
 	Cases    []testedCase `xml:"testcase"`
 }
 
-// testedCase is what came of one case.
+// testedCase is the result of a case.
 type testedCase struct {
 	Name    string         `xml:"name,attr"`
 	Class   string         `xml:"classname,attr"`
@@ -234,7 +234,7 @@ func (t *test) file(ctx context.Context, out io.Writer, name string, only *regex
 	return suite, nil
 }
 
-// difference shows what was wanted and what came.
+// difference returns how a result differs from what was wanted.
 func difference(want, got string) string {
 	if want == "" {
 		return "no want; -update would write:\n" + got

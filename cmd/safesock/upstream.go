@@ -19,15 +19,15 @@ else the first of these that is there and may be used:
 /run/podman/podman.sock and $XDG_RUNTIME_DIR/podman/podman.sock.
 safesock's own socket is never taken for the Engine's.`
 
-// engine is the socket that safesock guards, and how it was found.
+// engine is the socket that safesock guards, with how it was found.
 type engine struct {
 	path   string
 	source string // what named it: "--upstream", "DOCKER_HOST", "found" or "awaited" at a usual place
 }
 
-// findEngine looks for the Engine's socket: the one that the flag or else
-// DOCKER_HOST names, or else one of the usual places. None of the sockets in
-// own, which are safesock's, is taken for it, through whatever symbolic links.
+// findEngine finds the Engine's socket: the socket that the flag names, or else the
+// socket of DOCKER_HOST, or else a socket at a usual place. It never returns one of
+// safesock's own sockets, whatever symbolic links lead to it.
 func findEngine(flag, host string, usual []string, own ...string) (engine, error) {
 	if flag != "" {
 		path, err := socketPath(flag)
@@ -64,7 +64,8 @@ func findEngine(flag, host string, usual []string, own ...string) (engine, error
 	return engine{}, errors.New("no Engine's socket found: name it with --upstream unix:///PATH")
 }
 
-// usualEngines are the paths where engines listen, in the order of trying.
+// usualEngines returns the paths where Engines usually listen, in the order in which
+// they are tried.
 func usualEngines() []string {
 	places := []string{"/var/run/docker.sock"}
 	runtime, home := os.Getenv("XDG_RUNTIME_DIR"), os.Getenv("HOME")
@@ -81,7 +82,7 @@ func usualEngines() []string {
 	return places
 }
 
-// socketPath is the path in unix://PATH, or a path as it is.
+// socketPath returns the path of an address, which is unix://PATH or a path.
 func socketPath(address string) (string, error) {
 	scheme, path, found := strings.Cut(address, "://")
 	if !found {
@@ -111,7 +112,7 @@ func sameAsAny(path string, others []string) bool {
 	return false
 }
 
-// same reports whether two paths lead to one place, which need not exist yet.
+// same reports whether two paths lead to the same file, which need not exist yet.
 func same(a, b string) bool {
 	one, _, oneErr := (host.Machine{}).Resolve(a)
 	other, _, otherErr := (host.Machine{}).Resolve(b)

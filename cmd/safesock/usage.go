@@ -9,9 +9,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// no is the error of a command that did its work and whose answer is no. The
-// exit code is then 1. The text is printed as it is; nothing is printed if it is
-// empty.
+// no is the error of a command that did its work and answers no. The exit code is 1.
+// The text is printed without a prefix, unless it is empty.
 type no string
 
 func (n no) Error() string { return string(n) }
@@ -27,7 +26,7 @@ func noCommand(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("there is no command %q\nsee '%s --help'", args[0], cmd.CommandPath())
 }
 
-// wanted explains how to write the value of a flag, by the flag's type.
+// wanted says how to write a flag's value, by the flag's type.
 var wanted = map[string]string{
 	"bool":     "true or false",
 	"duration": "a time has a unit, as in 5s",
@@ -47,7 +46,8 @@ func flagError(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("--%s %s: %w", flag.Name, invalid.GetValue(), invalid.Unwrap())
 }
 
-// noArgs refuses arguments, and suggests where the first might have belonged.
+// noArgs refuses arguments. The text instead, if there is one, says where the first
+// argument may belong.
 func noArgs(instead string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {

@@ -133,7 +133,12 @@ func (v Value) WithItems(items []string, before ...string) string {
 		}
 		end = v.doc.src[at:n.end]
 	}
+	size := len(v.Raw())
+	for _, item := range items {
+		size += len(item)
+	}
 	var out strings.Builder
+	out.Grow(size)
 	out.WriteString(open)
 	written := 0
 	for i, item := range append(before, items...) {
@@ -149,5 +154,6 @@ func (v Value) WithItems(items []string, before ...string) string {
 		}
 		out.WriteString(item)
 	}
-	return out.String() + end
+	out.WriteString(end)
+	return out.String()
 }

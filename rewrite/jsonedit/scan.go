@@ -37,7 +37,12 @@ const maxDepth = 10000
 // encoding/json, and nothing but white space follows its one value.
 func Parse(src string) (*Tree, error) {
 	values := 1 + strings.Count(src, ",") + strings.Count(src, "{") + strings.Count(src, "[")
-	s := scanner{src: src, nodes: make([]node, 0, min(values, 16+len(src)/16))}
+	if values > longText {
+		values = min(mostValues(src), maxValues)
+	} else {
+		values = min(values, 16+len(src)/16) // a usual estimate, which may grow
+	}
+	s := scanner{src: src, nodes: make([]node, 0, values)}
 	s.space()
 	if err := s.value(node{parent: -1}, 0); err != nil {
 		return nil, err
@@ -47,6 +52,29 @@ func Parse(src string) (*Tree, error) {
 		return nil, fmt.Errorf("something follows the JSON value at byte %d", s.at)
 	}
 	return &Tree{src, s.nodes}, nil
+}
+
+// longText is how many values, by a first estimate, make it worthwhile to count
+// them before room is made: room that grows is copied again and again.
+const longText = 1 << 12
+
+// mostValues is how many values a JSON text has at most: every value but the first
+// follows a comma, or is the first in an object or list.
+func mostValues(src string) int {
+	most, quoted := 1, false
+	for i := 0; i < len(src); i++ {
+		switch src[i] {
+		case '"':
+			quoted = !quoted
+		case '\\':
+			i++
+		case ',', '{', '[':
+			if !quoted {
+				most++
+			}
+		}
+	}
+	return most
 }
 
 type scanner struct {

@@ -38,6 +38,14 @@ func (v Value) Document() *Document { return v.doc }
 // IsRoot reports whether the value is a document's whole text.
 func (v Value) IsRoot() bool { return v.doc != nil && v.index == 0 }
 
+// Offset is where the value begins in its document's text, in bytes.
+func (v Value) Offset() int {
+	if v.Absent() {
+		return 0
+	}
+	return int(v.node().start)
+}
+
 // IsObject reports whether the value is an object.
 func (v Value) IsObject() bool { return v.doc != nil && v.node().kind == '{' }
 
@@ -200,6 +208,14 @@ func (v Value) ItemsOrText() iter.Seq[Value] {
 // values are empty, too.
 func (v Value) Empty() bool { return v.Absent() || v.node().next == v.index+1 }
 
+// Len is how many members or items an object or list has. Other values have none.
+func (v Value) Len() (n int) {
+	for range v.children() {
+		n++
+	}
+	return n
+}
+
 // Text is the value of a string, "" if it is absent or null.
 func (v Value) Text() string {
 	if v = v.as('"', "a string"); v.Absent() {
@@ -253,11 +269,7 @@ func (v Value) TextMap() map[string]string {
 	if v.OrAbsent().Empty() {
 		return nil
 	}
-	size := 0
-	for range v.children() {
-		size++
-	}
-	all := make(map[string]string, size)
+	all := make(map[string]string, v.Len())
 	for key, m := range v.Members() {
 		all[key] = m.Text()
 	}

@@ -27,6 +27,7 @@ var judges = map[string]func(r *replay, t *testing.T, args []string) bool{
 	"status":    status,
 	"started":   started,
 	"file":      func(r *replay, _ *testing.T, args []string) bool { return r.lab.Exists(args[0]) },
+	"gone":      func(r *replay, _ *testing.T, args []string) bool { return !r.lab.Exists(args[0]) },
 	"cgroup":    func(_ *replay, _ *testing.T, args []string) bool { return lab.InCgroup(args[0]) },
 	"got":       got,
 }

@@ -58,6 +58,11 @@ var exchanges = []struct{ name, request string }{
 	{"an import with a form", "POST /v1.41/images/create HTTP/1.1\r\nHost: docker\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 43\r\nConnection: close\r\n\r\nrepo=imported&fromSrc=http://127.0.0.1:1/a\n"},
 	{"a create with a form", "POST /v1.41/containers/create HTTP/1.1\r\nHost: docker\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\nConnection: close\r\n\r\nImage=web"},
 	{"a malformed Host", "POST /v1.41/volumes/create HTTP/1.1\r\nHost: a b\r\nContent-Type: application/json\r\nContent-Length: 15\r\nConnection: close\r\n\r\n" + `{"Name":"kept"}`},
+	{"no Host", "POST /v1.41/volumes/create HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 15\r\nConnection: close\r\n\r\n" + `{"Name":"kept"}`},
+	{"two Hosts", "POST /v1.41/volumes/create HTTP/1.1\r\nHost: a\r\nHost: b\r\nContent-Type: application/json\r\nContent-Length: 15\r\nConnection: close\r\n\r\n" + `{"Name":"kept"}`},
+	{"lines that end in a bare line feed", "GET /v1.41/version HTTP/1.1\nHost: docker\nConnection: close\n\n"},
+	{"a head that ends in a bare line feed", "GET /v1.41/version HTTP/1.0\r\n\n"},
+	{"an intercepted head with bare line feeds", "POST /v1.41/volumes/create HTTP/1.1\nHost: docker\nContent-Type: application/json\nContent-Length: 15\nConnection: close\n\n" + `{"Name":"kept"}`},
 	{"a GET with a body", "GET /v1.41/networks/none HTTP/1.1\r\nHost: docker\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc"},
 }
 

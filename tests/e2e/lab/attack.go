@@ -44,7 +44,8 @@ func (m *Machine) RouteToContainers(t testing.TB) {
 }
 
 // Bridge gives the machine a bridge, as hosts of virtual machines have one, with
-// another LAN on it, 198.51.100.0/24. The neighbour is 198.51.100.2 there.
+// another LAN on it, 198.51.100.0/24. The neighbour is 198.51.100.2 there. The
+// bridge's alternative name begins with "office-".
 func (m *Machine) Bridge(t testing.TB, name string) {
 	t.Helper()
 	for _, line := range []string{
@@ -53,6 +54,7 @@ func (m *Machine) Bridge(t testing.TB, name string) {
 		"ip link set lan1 master " + name + " up",
 		"ip addr add 198.51.100.1/24 dev " + name,
 		"ip link set " + name + " up",
+		"ip link property add dev " + name + " altname office-" + name,
 		"ip -n neighbour addr add 198.51.100.2/24 dev lan1",
 		"ip -n neighbour link set lan1 up",
 	} {
