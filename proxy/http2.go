@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -76,7 +77,7 @@ func (s *http2Session) serve() error {
 			return err
 		}
 	}
-	s.listener.conn <- readAhead{s.client}
+	s.listener.conn <- forHTTP2(s.client)
 	_ = s.http.Serve(&s.listener) // returns once the listener is closed, always with an error
 	if len(s.listener.conn) == 0 {
 		<-s.over
@@ -121,15 +122,26 @@ func (l *oneConn) Close() error {
 
 func (l *oneConn) Addr() net.Addr { return &net.UnixAddr{Net: "unix"} }
 
-// readAhead is a connection whose first bytes are the socket's pending ones.
-type readAhead struct{ *socket }
+// readAhead is a connection whose first bytes were read already.
+type readAhead struct {
+	*net.UnixConn
+	first []byte
+}
 
-func (r readAhead) Read(p []byte) (int, error) {
-	if len(r.pending) == 0 {
+// forHTTP2 hands a socket over to net/http, which may still read when the socket's
+// connection has ended.
+func forHTTP2(s *socket) net.Conn {
+	first := bytes.Clone(s.pending)
+	s.use(len(first))
+	return &readAhead{s.UnixConn, first}
+}
+
+func (r *readAhead) Read(p []byte) (int, error) {
+	if len(r.first) == 0 {
 		return r.UnixConn.Read(p)
 	}
-	n := copy(p, r.pending)
-	r.use(n)
+	n := copy(p, r.first)
+	r.first = r.first[n:]
 	return n, nil
 }
 
