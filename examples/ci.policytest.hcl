@@ -112,8 +112,8 @@ case "the build of a docker CLI without buildx" {
   call = "POST /build?version=2"
   want = <<-EOT
     privilege buildkit build: allow (builds by BuildKit)
-    privilege frontend Dockerfile: deny (no other program builds)
     privilege buildkit_unfixed 0: deny (no BuildKit before Engine 25.0.2)
+    privilege frontend Dockerfile: deny (no other program builds)
   EOT
 }
 
@@ -121,6 +121,15 @@ case "a build by the classic builder" {
   call = "POST /build?version=1"
   want = <<-EOT
     the call: allow (the rest)
+  EOT
+}
+
+case "a Dockerfile that may name a frontend" {
+  # LLBBridge/Solve with Frontend "dockerfile.v0", as gRPC encodes it
+  call = "POST /moby.buildkit.v1.frontend.LLBBridge/Solve\n\u0000\u0000\u0000\u0000\u000f\u0012\rdockerfile.v0"
+  want = <<-EOT
+    privilege buildkit moby.buildkit.v1.frontend.LLBBridge/Solve: allow (builds by BuildKit)
+    privilege frontend Dockerfile: replace (the Engine's own frontend)
   EOT
 }
 

@@ -21,8 +21,8 @@ func build(c *reading) {
 
 	if c.buildsWithBuildKit() {
 		c.parameter(policy.Privilege{Name: "buildkit", Value: "build"}, "version")
-		c.parameter(policy.Privilege{Name: "frontend", Value: anyFrontend}, "version")
 		c.unfixedBuildKit()
+		c.parameter(policy.Privilege{Name: "frontend", Value: anyFrontend}, "version")
 		c.ownBuild(c.query("session"), "?session")
 		c.ownBuild(c.query("buildid"), "?buildid")
 	}

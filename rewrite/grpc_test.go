@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	control "github.com/moby/buildkit/api/services/control"
-	_ "github.com/moby/buildkit/frontend/gateway/pb" // registers its services
+	_ "github.com/moby/buildkit/api/services/control" // registers its service
+	_ "github.com/moby/buildkit/frontend/gateway/pb"  // registers its services
 	llb "github.com/moby/buildkit/solver/pb"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -106,5 +106,3 @@ func grpcText(t testing.TB, path string, body []byte) string {
 	text, _ = json.Marshal(sorted)
 	return string(text)
 }
-
-var _ = control.SolveRequest{}

@@ -19,9 +19,9 @@ func TestGRPCIsKnownByItsContentTypeAlone(t *testing.T) {
 		contentType, method, target string
 		want                        want
 	}{
-		{"application/grpc", "POST", "/moby.buildkit.v1.Control/Solve", want{Name: "grpc.call", Vars: solve, Known: true}},
-		{"application/grpc+proto", "POST", "/moby.buildkit.v1.Control/%53olve", want{Name: "grpc.call", Vars: solve, Known: true}},
-		{"", "POST", "/moby.buildkit.v1.Control/Solve", want{Name: "grpc.call", Vars: solve, Known: true}},
+		{"application/grpc", "POST", "/moby.buildkit.v1.Control/Solve", want{Name: "buildkit.solve", Known: true}},
+		{"application/grpc+proto", "POST", "/moby.buildkit.v1.Control/%53olve", want{Name: "buildkit.solve", Known: true}},
+		{"", "POST", "/moby.buildkit.v1.Control/Solve", want{Name: "buildkit.solve", Known: true}},
 		{"application/grpc", "PUT", "/moby.buildkit.v1.Control/Solve", want{Name: "grpc.call", Vars: solve}},
 		{"application/grpc", "POST", "/Unpackaged/Call", want{Name: "grpc.call", Vars: map[string]string{"service": "Unpackaged", "method": "Call"}}},
 		{"application/grpc", "POST", "/Unpackaged", want{Name: "grpc.call", Vars: map[string]string{"service": "Unpackaged", "method": ""}}},

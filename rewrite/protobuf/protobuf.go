@@ -56,6 +56,15 @@ var (
 	Opaque = Type{kind: data}
 )
 
+// Message returns the name of the message type that the field holds, "" if it holds
+// none that is read.
+func (t Type) Message() string { return t.message }
+
+// Varint, Repeated and IsMap report the form of the type.
+func (t Type) Varint() bool   { return t.kind == varint }
+func (t Type) Repeated() bool { return t.repeated }
+func (t Type) IsMap() bool    { return t.isMap }
+
 // Message is the type of a field that holds a message of the named type.
 func Message(name string) Type { return Type{kind: message, message: name} }
 
