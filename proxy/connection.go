@@ -244,6 +244,7 @@ func (c *connection) end(err error) {
 	}
 	c.client.Close()
 	c.client.use(len(c.client.pending))
+	c.server.shares.give(c.peer.UID, perConnection)
 	c.server.remove(c)
 }
 

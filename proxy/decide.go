@@ -49,7 +49,7 @@ func (x *intercepted) decide(p *policy.Policy, call rewrite.Call, waiting func()
 	s := x.server
 	call.Client = clientOf(x.peer)
 	call.Time, call.Upstream, call.Listen = time.Now(), s.guarded, s.Listen
-	result, refused := rewrite.Apply(p, call, callWorld{server: s, waiting: waiting})
+	result, refused := rewrite.Apply(p, call, callWorld{server: s, uid: x.peer.UID, waiting: waiting})
 	var err error
 	if x.record, err = s.Audit.recordCall(call, x.peer, result, refused, p.Observe()); err != nil {
 		s.log().Error("audit log", slog.Any("error", err))

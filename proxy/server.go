@@ -21,12 +21,14 @@ type Server struct {
 	BodyLimit int64         // bytes of an intercepted body; 0 means 16 MiB
 	Drain     time.Duration // how long open exchanges may take once the context is done
 
-	policy   atomic.Pointer[policy.Policy]
-	guarded  string         // Upstream without symbolic links
-	engine   *http.Client   // for safesock's own questions
-	clients  errgroup.Group // the goroutines that move what clients send
-	draining atomic.Bool
-	calm     *time.Timer // fires once no session has begun or ended for calmTime
+	policy     atomic.Pointer[policy.Policy]
+	guarded    string         // Upstream without symbolic links
+	engine     *http.Client   // for safesock's own questions
+	clients    errgroup.Group // the goroutines that move what clients send
+	draining   atomic.Bool
+	shares     shares
+	turnedAway atomic.Int32 // clients that are told why they are not served
+	calm       *time.Timer  // fires once no session has begun or ended for calmTime
 
 	mu       sync.Mutex
 	sessions map[session]struct{}

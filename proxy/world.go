@@ -18,6 +18,7 @@ import (
 type callWorld struct {
 	host.Machine
 	server *Server
+	uid    int // of the call's client
 	// waiting returns a context that ends when the call's client is gone. stop
 	// has to be called before anything is read from the client.
 	waiting func() (ctx context.Context, stop func())
@@ -50,6 +51,10 @@ func engineClient(upstream string) *http.Client {
 // Engine sends the Engine a GET, and waits for the answer as long as the client
 // waits: another call can lock a container for any time.
 func (w callWorld) Engine(path string) (rewrite.Answer, error) {
+	if err := w.server.shares.take(w.uid, 1); err != nil {
+		return rewrite.Answer{}, fmt.Errorf("cannot ask the Engine: %w", err)
+	}
+	defer w.server.shares.give(w.uid, 1)
 	ctx, stop := w.waiting()
 	defer stop()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path, nil)
