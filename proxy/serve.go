@@ -26,6 +26,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if s.shares.most, err = descriptorLimit(); err != nil {
 		return err
 	}
+	s.memory = newMemory()
 	s.engine = engineClient(s.Upstream)
 	defer s.engine.CloseIdleConnections()
 	s.mu.Lock()

@@ -27,6 +27,7 @@ type Server struct {
 	clients    errgroup.Group // the goroutines that move what clients send
 	draining   atomic.Bool
 	shares     shares
+	memory     *memory
 	turnedAway atomic.Int32 // clients that are told why they are not served
 	calm       *time.Timer  // fires once no session has begun or ended for calmTime
 

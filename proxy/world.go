@@ -18,7 +18,8 @@ import (
 type callWorld struct {
 	host.Machine
 	server *Server
-	uid    int // of the call's client
+	uid    int   // of the call's client
+	answer *room // of the last long answer
 	// waiting returns a context that ends when the call's client is gone. stop
 	// has to be called before anything is read from the client.
 	waiting func() (ctx context.Context, stop func())
@@ -66,10 +67,26 @@ func (w callWorld) Engine(path string) (rewrite.Answer, error) {
 		return rewrite.Answer{}, fmt.Errorf("cannot ask the Engine: %w", err)
 	}
 	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, maxInspect+1))
+	body, err := w.wholeAnswer(ctx, answer.Body)
 	if err == nil && len(body) > maxInspect {
 		err = fmt.Errorf("the Engine's answer to GET %s is longer than %d bytes", path, maxInspect)
 	}
 	docker := strings.HasPrefix(answer.Header.Get("Server"), "Docker/")
 	return rewrite.Answer{Status: answer.StatusCode, Body: body, Docker: docker}, err
+}
+
+// wholeAnswer reads an answer up to the limit. A long one takes the room of the
+// long one before it.
+func (w callWorld) wholeAnswer(ctx context.Context, answer io.Reader) ([]byte, error) {
+	share := &w.server.memory.answers
+	body, err := io.ReadAll(io.LimitReader(answer, share.smallest))
+	if err != nil || int64(len(body)) < share.smallest {
+		return body, err
+	}
+	w.answer.keep(0)
+	if *w.answer, err = share.take(2*maxInspect, func() (context.Context, func()) { return ctx, func() {} }); err != nil {
+		return nil, err
+	}
+	rest, err := io.ReadAll(io.LimitReader(answer, maxInspect+1-share.smallest))
+	return append(body, rest...), err
 }

@@ -127,12 +127,19 @@ func (s *serve) run(ctx context.Context) error {
 	// a few MiB, would do little else at Go's usual percentage.
 	debug.FreeOSMemory()
 	debug.SetGCPercent(400)
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.server.Serve(ctx, listener) })
 	g.Go(func() error { s.heedSignals(ctx, hangup, stop); return nil })
 	return g.Wait()
 }
+
+// memoryLimit is from how many bytes on Go collects garbage whatever the
+// percentage. What calls take at a time is bounded, and fits.
+const memoryLimit = 160 << 20
 
 // engineState describes whether the Engine's socket can be used.
 func (s *serve) engineState() (slog.Level, string) {
