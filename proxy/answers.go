@@ -173,9 +173,17 @@ func becomesRaw(h head, traits rewrite.Traits) bool {
 // passOn moves an answer to the client, and logs it. The warnings of its call
 // are added if the answer has a place for them.
 func (c *connection) passOn(h head, how framing, x *intercepted) error {
+	defer x.done()
 	if !x.takesWarnings(h.status) {
 		x.logAnswer(h.status, "")
 		return relay(c.client, c.engine, h, how, chunks{extensions: true})
+	}
+	if h.length < 0 || h.length > c.server.memory.answers.smallest {
+		room, err := c.server.memory.answers.take(maxAnswer, c.engine.waiting)
+		if err != nil {
+			return err
+		}
+		defer room.keep(0)
 	}
 	n, body, err := c.engine.message(h, how, maxAnswer)
 	if err != nil && err != errTooLong { // the answer broke off

@@ -33,6 +33,8 @@ type connection struct {
 	halves    atomic.Int32          // how many of the two are open: the exchange's request, its answer
 	failure   atomic.Pointer[error] // why a request was given up halfway, for the client
 
+	call *intercepted // the last intercepted call
+
 	cutting sync.Mutex // held to set engine and isCut, and by another goroutine to read engine
 	isCut   bool       // the connection was cut, and engine stays as it is
 }
@@ -253,6 +255,8 @@ func (c *connection) end(err error) {
 	}
 	c.client.Close()
 	c.client.use(len(c.client.pending))
+	c.call.done()
+	c.server.shares.give(c.peer.UID, perConnection)
 	c.server.remove(c)
 }
 

@@ -20,8 +20,11 @@ type intercepted struct {
 	peer     *host.Peer        // who made the call
 	endpoint *rewrite.Endpoint // nil if the call is decided by api rules alone
 
+	body     room     // of what was read, until it has been sent on
+	decision room     // of the decision, and then of the warnings
 	record   string   // id of the call's audit record
 	warnings []string // for the client, in the answer
+	warned   int64    // length of all warnings
 }
 
 // traits returns what is special about the call's endpoint, 0 if it has none.
@@ -42,23 +45,23 @@ func (x *intercepted) takesWarnings(status int) bool {
 // one is passed on as it came.
 const maxAnswer = 1 << 20
 
-// largeBody is the length above which bodies are decided one at a time. To decide
-// a call takes memory for each of its values, some ten times the body.
-const largeBody = 32 << 10
-
 // decide has the policy decide and edit the call, and writes the outcome to the
 // audit log. After an error the call goes no further. waiting is the caller's
 // callWorld.waiting.
 func (x *intercepted) decide(p *policy.Policy, call rewrite.Call, waiting func() (context.Context, func())) (rewrite.Result, error) {
 	s := x.server
+	var err error
+	if x.decision, err = s.memory.decisions.take(cost(call.Body)+cost([]byte(call.URL.RawQuery)), waiting); err != nil {
+		return rewrite.Result{}, err
+	}
+	var answer room
+	defer func() {
+		x.decision.keep(x.warned)
+		answer.keep(0)
+	}()
 	call.Client = clientOf(x.peer)
 	call.Time, call.Upstream, call.Listen = time.Now(), s.guarded, s.Listen
-	if len(call.Body) > largeBody {
-		s.large.Lock()
-		defer s.large.Unlock()
-	}
-	result, refused := rewrite.Apply(p, call, callWorld{server: s, uid: call.Client.UID, waiting: waiting})
-	var err error
+	result, refused := rewrite.Apply(p, call, callWorld{server: s, uid: x.peer.UID, answer: &answer, waiting: waiting})
 	if x.record, err = s.Audit.recordCall(call, x.peer, result, refused, p.Observe()); err != nil {
 		s.log().Error("audit log", slog.Any("error", err))
 		return rewrite.Result{}, &refusal{http.StatusInternalServerError, "the audit log cannot be written, so the call was not forwarded: " + err.Error()}
@@ -78,10 +81,20 @@ func (x *intercepted) warn(call rewrite.Call, outcomes []rewrite.Outcome) {
 		case w == "":
 		case x.traits()&rewrite.Warns != 0:
 			x.warnings = append(x.warnings, w)
+			x.warned += int64(len(w))
 		default:
 			x.server.log().Warn(strings.TrimPrefix(w, "safesock: "), slog.String("call", call.Method+" "+call.Path),
 				slog.Int("uid", x.peer.UID), slog.Int("pid", x.peer.PID))
 		}
+	}
+}
+
+// done gives back the room that the call still has, once it is over. A second call
+// does nothing.
+func (x *intercepted) done() {
+	if x != nil {
+		x.body.keep(0)
+		x.decision.keep(0)
 	}
 }
 

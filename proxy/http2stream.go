@@ -29,6 +29,7 @@ func (s *http2Session) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
+	defer x.done()
 	answer, err := s.engine.RoundTrip(out)
 	if err != nil {
 		if s.engine.Available() == 0 { // the Engine is about to hang up
@@ -44,7 +45,7 @@ func (s *http2Session) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // read reads a request and returns the request for the Engine. If the policy
 // has a say, it decides and edits the call first.
-func (s *http2Session) read(r *http.Request) (*intercepted, *http.Request, error) {
+func (s *http2Session) read(r *http.Request) (x *intercepted, out *http.Request, err error) {
 	switch {
 	case r.Method == http.MethodConnect:
 		return nil, nil, s.unread(rewrite.Match{Method: r.Method}, bad("the Engine has no CONNECT"))
@@ -59,14 +60,20 @@ func (s *http2Session) read(r *http.Request) (*intercepted, *http.Request, error
 	if match.Endpoint == nil && !p.Filters() {
 		return nil, forEngine(r, r.RequestURI, r.Body, r.ContentLength), nil
 	}
-	x := &intercepted{server: s.server, peer: s.peer, endpoint: match.Endpoint}
+	x = &intercepted{server: s.server, peer: s.peer, endpoint: match.Endpoint}
+	defer func(x *intercepted) {
+		if err != nil {
+			x.done()
+		}
+	}(x)
+	waiting := func() (context.Context, func()) { return r.Context(), func() {} }
 	call := rewrite.Call{Match: match, URL: r.URL, Header: r.Header}
 	if match.ReadsBody(r.Header) {
-		if call.Body, err = s.server.wholeBody(r); err != nil {
+		if call.Body, err = s.server.wholeBody(r, &x.body, waiting); err != nil {
 			return nil, nil, s.unread(match, err)
 		}
 	}
-	result, err := x.decide(p, call, func() (context.Context, func()) { return r.Context(), func() {} })
+	result, err := x.decide(p, call, waiting)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -91,14 +98,23 @@ func (s *http2Session) unread(match rewrite.Match, why error) error {
 	return why
 }
 
-// wholeBody reads a body up to the limit.
-func (s *Server) wholeBody(r *http.Request) ([]byte, error) {
-	limit := s.bodyLimit()
-	if r.ContentLength > limit {
+// wholeBody reads a body up to the limit, and takes room for it.
+func (s *Server) wholeBody(r *http.Request, room *room, waiting func() (context.Context, func())) (body []byte, err error) {
+	limit, most := s.bodyLimit(), r.ContentLength
+	if most > limit {
 		return nil, s.tooLong()
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
-	switch {
+	if most < 0 {
+		most = limit
+	}
+	if *room, err = s.memory.bodies.take(most, waiting); err != nil {
+		return nil, err
+	}
+	stop := s.memory.hurry(func() { r.Body.Close() })
+	body, err = io.ReadAll(io.LimitReader(r.Body, limit+1))
+	switch gaveUp := stop(); {
+	case err != nil && gaveUp:
+		return nil, errSlow
 	case err != nil:
 		return nil, bad("the body: %v", err)
 	case int64(len(body)) > limit:
@@ -165,6 +181,12 @@ func grpcStatus(status int) int {
 func (s *http2Session) passOn(w http.ResponseWriter, answer *http.Response, x *intercepted) {
 	body := io.Reader(answer.Body)
 	if x.takesWarnings(answer.StatusCode) {
+		x.body.keep(0)
+		room, err := s.server.memory.answers.take(maxAnswer, func() (context.Context, func()) { return answer.Request.Context(), func() {} })
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		defer room.keep(0)
 		first, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
 		if err != nil {
 			x.logAnswer(answer.StatusCode, "")

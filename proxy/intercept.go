@@ -2,8 +2,11 @@ package proxy
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"net/url"
+	"os"
+	"time"
 
 	"github.com/safesock/safesock/policy"
 	"github.com/safesock/safesock/rewrite"
@@ -13,6 +16,9 @@ import (
 // was edited.
 func (c *connection) intercept(h head, target *url.URL, p *policy.Policy, match rewrite.Match) (debt, error) {
 	x := &intercepted{server: c.server, peer: c.peer, endpoint: match.Endpoint}
+	c.call.done()
+	c.call = x
+	defer x.body.keep(0)
 	e := exchange{toHEAD: h.isHEAD(), call: x}
 	fields, err := h.fields()
 	if err != nil {
@@ -26,8 +32,7 @@ func (c *connection) intercept(h head, target *url.URL, p *policy.Policy, match 
 				return nothing, err
 			}
 		}
-		n, body, err = c.client.message(h, how, c.server.bodyLimit())
-		if err == errTooLong {
+		if n, body, err = c.body(h, how, &x.body); err == errTooLong {
 			err = c.server.tooLong()
 		}
 		if err != nil {
@@ -60,6 +65,36 @@ func (c *connection) intercept(h head, target *url.URL, p *policy.Policy, match 
 		return anUpgrade, c.forward(h)
 	}
 	return anAnswer, c.forward(h)
+}
+
+// body reads the body of an intercepted call, for which it takes room.
+func (c *connection) body(h head, how framing, r *room) (n int, body []byte, err error) {
+	memory, limit, most := c.server.memory, c.server.bodyLimit(), h.length
+	switch how {
+	case noBody:
+		return len(h.raw), nil, nil
+	case byChunks:
+		most = min(limit, memory.bodies.smallest) // as most are
+	}
+	for ; most <= limit; most = limit {
+		before := *r
+		if *r, err = memory.bodies.take(most, c.client.waiting); err != nil {
+			return 0, nil, err
+		}
+		before.keep(0)
+		stop := memory.hurry(func() { _ = c.client.SetReadDeadline(time.Unix(1, 0)) })
+		n, body, err = c.client.message(h, how, most)
+		if stop() {
+			_ = c.client.SetReadDeadline(time.Time{})
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				err = errSlow
+			}
+		}
+		if err != errTooLong || most == limit {
+			return n, body, err
+		}
+	}
+	return 0, nil, errTooLong
 }
 
 // edit replaces the call's n pending bytes, which begin with this head, by the

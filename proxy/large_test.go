@@ -1,51 +1,10 @@
 package proxy
 
 import (
-	"bufio"
 	"encoding/json"
-	"io"
-	"net/http"
 	"strings"
 	"testing"
 )
-
-func TestLargeBodiesAreDecidedOneAtATimeAndHoldUpNoOthers(t *testing.T) {
-	asked, goOn := make(chan string, 2), make(chan bool)
-	w := newWorld(t, func(e *peerEnd) {
-		in := bufio.NewReader(e)
-		for {
-			request, err := http.ReadRequest(in)
-			if err != nil {
-				return
-			}
-			if _, err := io.Copy(io.Discard, request.Body); err != nil {
-				return
-			}
-			if request.Method == http.MethodGet {
-				asked <- request.URL.Path
-				<-goOn
-				e.send(answer("404 Not Found", `{"message":"no such network"}`))
-			} else {
-				e.send(noContent)
-			}
-		}
-	})
-	large := create(`{"HostConfig":{"NetworkMode":"shop"},"Labels":{"x":"` + strings.Repeat("x", largeBody) + `"}}`)
-	first, second, small := w.dial(), w.dial(), w.dial()
-	first.send(large)
-	<-asked
-	second.send(large)
-	small.send(create("{}"))
-	small.expect(noContent)
-	if len(asked) > 0 {
-		t.Error("two large bodies were decided at a time")
-	}
-	goOn <- true
-	first.expect(noContent)
-	<-asked
-	goOn <- true
-	second.expect(noContent)
-}
 
 func TestARunOfPortsIsOneEntryOfTheLog(t *testing.T) {
 	w := newWorld(t, func(e *peerEnd) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -93,14 +94,25 @@ type pipe struct{ r, w int }
 // pipes keeps a few pipes for the next use.
 var pipes = make(chan pipe, 4)
 
+// maxPipes is how many pipes are open at a time. A client that does not read holds
+// one, and Linux lets a user have 64 of this size (pipe-user-pages-soft in pipe(7)).
+const maxPipes = 64
+
+var openPipes atomic.Int32
+
 func takePipe() (pipe, error) {
 	select {
 	case p := <-pipes:
 		return p, nil
 	default:
 	}
+	if openPipes.Add(1) > maxPipes {
+		openPipes.Add(-1)
+		return pipe{}, unix.EMFILE
+	}
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		openPipes.Add(-1)
 		return pipe{}, err
 	}
 	// A bigger pipe means fewer calls. If the system's limit forbids it, the pipe
@@ -132,12 +144,13 @@ func closePipes() {
 func (p pipe) close() {
 	_ = unix.Close(p.r)
 	_ = unix.Close(p.w)
+	openPipes.Add(-1)
 }
 
 // splicer moves bytes from src to dst without reading them. No bytes of src may
 // be pending. It has a pipe only while the pipe holds bytes, so that a waiting
 // splicer costs no descriptors. If no pipe can be made, as when no descriptors
-// are free, it copies the bytes.
+// are free, or many pipes are in use, it copies the bytes.
 type splicer struct {
 	dst, src *socket
 	pipe     pipe

@@ -22,17 +22,18 @@ type Server struct {
 	BodyLimit int64         // bytes of an intercepted body; 0 means 16 MiB
 	Drain     time.Duration // how long open exchanges may take once the context is done
 
-	policy   atomic.Pointer[policy.Policy]
-	guarded  string // Upstream without symbolic links
-	sight    atomic.Pointer[host.Sight]
-	engine   *http.Client // for safesock's own questions
-	builds   builds
-	clients  errgroup.Group // the goroutines that move what clients send
-	draining atomic.Bool
-	calm     *time.Timer // fires once no session has begun or ended for calmTime
-	large    sync.Mutex  // held while a call with a large body is decided
-
-	hostPorts hostPorts
+	policy     atomic.Pointer[policy.Policy]
+	guarded    string // Upstream without symbolic links
+	sight      atomic.Pointer[host.Sight]
+	engine     *http.Client // for safesock's own questions
+	builds     builds
+	hostPorts  hostPorts
+	clients    errgroup.Group // the goroutines that move what clients send
+	draining   atomic.Bool
+	shares     shares
+	memory     *memory
+	turnedAway atomic.Int32 // clients that are told why they are not served
+	calm       *time.Timer  // fires once no session has begun or ended for calmTime
 
 	mu       sync.Mutex
 	sessions map[session]struct{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 
@@ -15,7 +16,9 @@ import (
 func (s *Server) LookAround(ctx context.Context) (host.Sight, error) {
 	engine := engineClient(s.Upstream)
 	defer engine.CloseIdleConnections()
-	answer, err := askEngine(ctx, engine, "/info")
+	answer, err := askEngine(ctx, engine, "/info", func(_ context.Context, answer io.Reader) ([]byte, error) {
+		return io.ReadAll(io.LimitReader(answer, maxInspect+1))
+	})
 	if err != nil {
 		return host.Sight{}, err
 	}

@@ -92,6 +92,14 @@ func (s *socket) room() {
 	}
 }
 
+// reserve makes space for n pending bytes at once.
+func (s *socket) reserve(n int) {
+	if n > cap(s.pending) {
+		s.buffer = make([]byte, max(n, bufferSize+1))
+		s.pending = s.buffer[:copy(s.buffer, s.pending)]
+	}
+}
+
 // use drops the first n pending bytes.
 func (s *socket) use(n int) {
 	s.pending = s.pending[n:]
@@ -154,6 +162,7 @@ func (s *socket) message(h head, how framing, limit int64) (n int, body []byte, 
 	}
 	switch how {
 	case byLength:
+		s.reserve(n + int(h.length))
 		if err := s.await(n + int(h.length)); err != nil {
 			return 0, nil, err
 		}

@@ -19,7 +19,8 @@ import (
 type callWorld struct {
 	host.Machine
 	server *Server
-	uid    int // of the client
+	uid    int   // of the call's client
+	answer *room // of the last long answer
 	// waiting returns a context that ends when the call's client is gone. stop
 	// has to be called before anything is read from the client.
 	waiting func() (ctx context.Context, stop func())
@@ -111,13 +112,17 @@ func engineClient(upstream string) *http.Client {
 // Engine sends the Engine a GET, and waits for the answer as long as the client
 // waits: another call can lock a container for any time.
 func (w callWorld) Engine(path string) (rewrite.Answer, error) {
+	if err := w.server.shares.take(w.uid, 1); err != nil {
+		return rewrite.Answer{}, fmt.Errorf("cannot ask the Engine: %w", err)
+	}
+	defer w.server.shares.give(w.uid, 1)
 	ctx, stop := w.waiting()
 	defer stop()
-	return askEngine(ctx, w.server.engine, path)
+	return askEngine(ctx, w.server.engine, path, w.wholeAnswer)
 }
 
-// askEngine asks the Engine for GET path.
-func askEngine(ctx context.Context, engine *http.Client, path string) (rewrite.Answer, error) {
+// askEngine asks the Engine for GET path. The answer's body is read by whole.
+func askEngine(ctx context.Context, engine *http.Client, path string, whole func(context.Context, io.Reader) ([]byte, error)) (rewrite.Answer, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path, nil)
 	if err != nil {
 		return rewrite.Answer{}, err
@@ -130,10 +135,26 @@ func askEngine(ctx context.Context, engine *http.Client, path string) (rewrite.A
 	if answer.StatusCode == http.StatusSwitchingProtocols { // what follows has no end, and does not heed ctx
 		return rewrite.Answer{Status: answer.StatusCode}, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(answer.Body, maxInspect+1))
+	body, err := whole(ctx, answer.Body)
 	if err == nil && len(body) > maxInspect {
 		err = fmt.Errorf("the Engine's answer to GET %s is longer than %d bytes", path, maxInspect)
 	}
 	docker := strings.HasPrefix(answer.Header.Get("Server"), "Docker/")
 	return rewrite.Answer{Status: answer.StatusCode, Body: body, Docker: docker}, err
+}
+
+// wholeAnswer reads an answer up to the limit. A long one takes the room of the
+// long one before it.
+func (w callWorld) wholeAnswer(ctx context.Context, answer io.Reader) ([]byte, error) {
+	share := &w.server.memory.answers
+	body, err := io.ReadAll(io.LimitReader(answer, share.smallest))
+	if err != nil || int64(len(body)) < share.smallest {
+		return body, err
+	}
+	w.answer.keep(0)
+	if *w.answer, err = share.take(2*maxInspect, func() (context.Context, func()) { return ctx, func() {} }); err != nil {
+		return nil, err
+	}
+	rest, err := io.ReadAll(io.LimitReader(answer, maxInspect+1-share.smallest))
+	return append(body, rest...), err
 }

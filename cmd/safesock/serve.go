@@ -139,6 +139,9 @@ func (s *serve) run(ctx context.Context) error {
 	// a few MiB, would do little else at Go's usual percentage.
 	debug.FreeOSMemory()
 	debug.SetGCPercent(400)
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.server.Serve(ctx, listener) })
@@ -154,6 +157,10 @@ func (s *serve) lookAround(ctx context.Context) {
 		s.server.Log.Debug("the Engine cannot be asked about its host yet", "error", err)
 	}
 }
+
+// memoryLimit is from how many bytes on Go collects garbage whatever the
+// percentage. What calls take at a time is bounded, and fits.
+const memoryLimit = 160 << 20
 
 // engineState describes whether the Engine's socket can be used.
 func (s *serve) engineState() (slog.Level, string) {

@@ -5,9 +5,12 @@ package e2e
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -55,6 +58,37 @@ func TestAStreamIsWholeWithoutAFreeDescriptor(t *testing.T) {
 		n, err := io.Copy(io.Discard, answers)
 		if n != length || err != nil {
 			t.Errorf("got %d bytes (%v), want %d", n, err, length)
+		}
+	})
+}
+
+// Root's connections count like those of any other user.
+func TestSilentConnectionsOfOneUserShutOutNobodyElse(t *testing.T) {
+	everyEngine(t, func(t *testing.T, l *lab.Lab) {
+		l.Start(t, "safesock.log", "sh", "-c", "ulimit -n 256; exec safesock serve --upstream unix://"+l.Kind.Socket)
+		connect := func() (c *net.UnixConn) {
+			lab.Until(t, "safesock accepts a connection", func() (err error) {
+				c, err = l.Dial(lab.SafesockSocket)
+				return err
+			})
+			return c
+		}
+		for range 4000 {
+			defer connect().Close()
+		}
+		docker := func(uid string) string {
+			t.Helper()
+			out, err := l.Command("", "sh", "-c", "setpriv --clear-groups --regid $(stat -c %g "+lab.SafesockSocket+") --reuid "+uid+
+				" env HOME=/ docker --host unix://"+lab.SafesockSocket+" version --format {{.Server.Os}} 2>&1").CombinedOutput()
+			return strings.TrimSpace(string(out)) + fmt.Sprint(" ", err)
+		}
+		const toldSo = "safesock: uid 0 holds 192 of the 256 descriptors that safesock may open, which is as many as one user may hold; " +
+			"close some connections, or raise the limit (LimitNOFILE= in safesock's unit, or ulimit -n)"
+		if got := docker("0"); !strings.Contains(got, toldSo) {
+			t.Errorf("root was told %q want %q", got, toldSo)
+		}
+		if got, want := docker("12345"), "linux <nil>"; got != want {
+			t.Errorf("another user was told %q want %q", got, want)
 		}
 	})
 }

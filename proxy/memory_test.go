@@ -1,0 +1,178 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// fill takes all the room of a share, and returns what gives it back.
+func (s *share) fill(t *testing.T) (empty func()) {
+	t.Helper()
+	r, err := s.take(s.most, func() (context.Context, func()) { return context.Background(), func() {} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() { r.keep(0) }
+}
+
+// awaitWaiting waits until so many calls wait for room.
+func (s *share) awaitWaiting(n int32) {
+	for s.waiting.Load() < n {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// large is a create whose body and decision are not small.
+func large() string {
+	return create(`{"Image":"web:1","Env":["x=` + strings.Repeat("x", 2<<20) + `"]}`)
+}
+
+func served(request string) func(*peerEnd) {
+	return func(e *peerEnd) {
+		e.expect(request)
+		e.send(answer("201 Created", created))
+	}
+}
+
+func TestALargeCallWaitsForRoomAndSmallCallsPass(t *testing.T) {
+	for name, of := range map[string]func(*memory) *share{
+		"bodies":    func(m *memory) *share { return &m.bodies },
+		"decisions": func(m *memory) *share { return &m.decisions },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(e *peerEnd) {
+				request, err := http.ReadRequest(e.in)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				digest(t, request.Body)
+				e.send(answer("201 Created", created))
+			})
+			first := w.dial()
+			first.send(ping[:4]) // so that safesock serves
+			w.awaitConnections(1)
+			share := of(w.server.memory)
+			empty := share.fill(t)
+			waiting := w.dial()
+			go waiting.send(large())
+			share.awaitWaiting(1)
+			for _, body := range []string{openBody, boundBody} {
+				small := w.dial()
+				small.send(create(body))
+				small.expect("HTTP/1.1 201 Created\r\n")
+				small.Close()
+			}
+			leaving := w.dial()
+			go leaving.UnixConn.Write([]byte(large()))
+			share.awaitWaiting(2)
+			leaving.Close()
+			w.awaitConnections(2)
+			empty()
+			waiting.expect(answer("201 Created", created))
+		})
+	}
+}
+
+func TestServingEndsWhileACallWaitsForRoom(t *testing.T) {
+	w := newWorld(t, func(e *peerEnd) { t.Error("the Engine got a call") }, func(s *Server) { s.Drain = 1 })
+	c := w.dial()
+	c.send(create(openBody)[:4])
+	w.awaitConnections(1)
+	defer w.server.memory.bodies.fill(t)()
+	go c.UnixConn.Write([]byte(large()[4:]))
+	w.server.memory.bodies.awaitWaiting(1)
+	w.stop()
+	if err := w.awaitStop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A client that stops within its body holds room that others wait for.
+func TestABodyThatDoesNotComeIsGivenUpWhenOthersWait(t *testing.T) {
+	for name, frame := range map[string]func(request string) string{
+		"sized":   func(request string) string { return request },
+		"chunked": func(string) string { return chunkedCreate(2 << 20) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			request := large()
+			w := newWorld(t, served(request))
+			slow := w.dial()
+			w.awaitConnections(1)
+			m := w.server.memory
+			m.slow = 1
+			m.bodies.large, m.bodies.most = semaphore.NewWeighted(3<<20), 3<<20
+			text := frame(request)
+			slow.send(text[:1<<20])
+			for m.bodies.large.TryAcquire(3 << 20) {
+				m.bodies.large.Release(3 << 20)
+				time.Sleep(time.Millisecond)
+			}
+			c := w.dial()
+			go c.send(request)
+			slow.expectAnswer("408 safesock: the body did not come in time, and other calls wait for the memory; try again")
+			c.expect(answer("201 Created", created))
+		})
+	}
+}
+
+func chunkedCreate(n int) string {
+	body := `{"Env":["x=` + strings.Repeat("x", n) + `"]}`
+	return fmt.Sprintf("POST /containers/create HTTP/1.1\r\nHost: docker\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(body), body)
+}
+
+// All room is there again after calls of each kind.
+func TestAllRoomIsGivenBack(t *testing.T) {
+	w := newWorld(t, func(e *peerEnd) {
+		for {
+			request, err := http.ReadRequest(e.in)
+			if err != nil {
+				return
+			}
+			digest(t, request.Body)
+			if strings.HasPrefix(request.Header.Get("X-Answer"), "long") {
+				e.send("HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n20000\r\n" + strings.Repeat(" ", 0x20000) + "\r\n0\r\n\r\n")
+			} else {
+				e.send(answer("201 Created", created))
+			}
+		}
+	})
+	w.setPolicy(`port "none" {
+		when   = port.container == 81
+		action = "deny"
+	}`)
+	for _, request := range []string{
+		create(openBody), create(boundBody), large(), chunkedCreate(10), chunkedCreate(2 << 20),
+		strings.Replace(create(openBody), "X-Last: 1", "X-Answer: long", 1),
+		strings.Replace(large(), "X-Last: 1", "X-Answer: long", 1),
+		strings.Replace(create(openBody), "80/tcp", "81/tcp", 1),
+		create("{"),
+		ping, create(openBody)[:200],
+	} {
+		c := w.dial()
+		c.send(request)
+		c.closeWrite()
+		digest(t, c.in)
+		c.Close()
+	}
+	w.awaitConnections(0)
+	m := w.server.memory
+	for name, share := range map[string]struct {
+		*share
+		small int64
+	}{
+		"bodies":    {&m.bodies, 8 << 20},
+		"decisions": {&m.decisions, 24 << 20},
+		"answers":   {&m.answers, 8 << 20},
+	} {
+		if !share.large.TryAcquire(share.most) || !share.share.small.TryAcquire(share.small) {
+			t.Errorf("some room for %s is not given back", name)
+		}
+	}
+}
