@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -72,7 +73,7 @@ func (s *http2Session) serve() error {
 			return err
 		}
 	}
-	s.listener.conn <- readAhead{s.client}
+	s.listener.conn <- newReadAhead(s.client)
 	_ = s.http.Serve(&s.listener) // returns once the listener is closed, always with an error
 	if len(s.listener.conn) == 0 {
 		<-s.over
@@ -117,17 +118,21 @@ func (l *oneConn) Close() error {
 
 func (l *oneConn) Addr() net.Addr { return &net.UnixAddr{Net: "unix"} }
 
-// readAhead is a connection whose first bytes are the socket's pending ones.
-type readAhead struct{ *socket }
-
-func (r readAhead) Read(p []byte) (int, error) {
-	if len(r.pending) == 0 {
-		return r.UnixConn.Read(p)
-	}
-	n := copy(p, r.pending)
-	r.use(n)
-	return n, nil
+// readAhead is a connection of which the first bytes have been read.
+type readAhead struct {
+	*net.UnixConn
+	in io.Reader
 }
+
+// newReadAhead takes the socket's pending bytes over. http may still read while
+// the socket's owner ends, so the two share no buffer.
+func newReadAhead(s *socket) readAhead {
+	early := bytes.Clone(s.pending)
+	s.use(len(early))
+	return readAhead{s.UnixConn, io.MultiReader(bytes.NewReader(early), s.UnixConn)}
+}
+
+func (r readAhead) Read(p []byte) (int, error) { return r.in.Read(p) }
 
 // engineWindow is how much of one answer may wait here for its client, in
 // bytes.
