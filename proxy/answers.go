@@ -11,13 +11,14 @@ import (
 )
 
 // expectAnswer has the answers goroutine pass on the answer to the request that
-// is about to be forwarded. The first time, it connects to the Engine.
+// is about to be forwarded. The first time, it connects to the Engine, and starts
+// the goroutine last: an Engine that hangs up at once answers this request.
 func (c *connection) expectAnswer(e exchange) error {
 	if c.engine == nil {
 		if err := c.dial(); err != nil {
 			return err
 		}
-		c.answerer.Go(c.answers)
+		defer c.answerer.Go(c.answers)
 	}
 	c.halves.Add(1)
 	c.exchanges <- e

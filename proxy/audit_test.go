@@ -32,6 +32,8 @@ func onlyRecord(t *testing.T, log string) CallRecord {
 
 func TestARequestIsOnRecordThatIsRefusedBeforeARuleSeesIt(t *testing.T) {
 	for name, c := range map[string]struct{ request, want string }{
+		"a line without a colon": {"GET /_ping HTTP/1.1\r\nHost docker\r\n\r\n",
+			`call "" "" "" ""`},
 		"two lengths": {"POST /containers/create HTTP/1.1\r\nHost: docker\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
 			`call "" "" "" ""`},
 		"a head of HTTP/2 without its preface": {"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n",

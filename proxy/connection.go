@@ -250,6 +250,11 @@ func (c *connection) end(err error) {
 			c.engine.Close()
 		}
 		c.logEnd(c.answerer.Wait())
+		select {
+		case e := <-c.exchanges: // the Engine had hung up before the request
+			c.explainEnd(e, io.EOF)
+		default:
+		}
 		c.engine.Close()
 		c.engine.use(len(c.engine.pending))
 	}

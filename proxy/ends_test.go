@@ -62,6 +62,37 @@ func TestAnAnswerThatBreaksOffArrivesAsFarAsItCame(t *testing.T) {
 	}
 }
 
+func TestAnAnswerArrivesUpToABadChunk(t *testing.T) {
+	const head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+	long := "19000\r\n" + strings.Repeat("z", 100<<10) + "\r\n"
+	for _, test := range []struct{ name, first, good, bad string }{
+		{"that comes with the head", "", head + "5\r\nhello\r\n", "zz\r\n"},
+		{"that comes later", head, "5\r\nhello\r\n", "zz\r\n"},
+		{"that is longer than its size", head, "5\r\nhello", "!\r\n"},
+		{"behind a long one", head, long, "-1\r\n"},
+		{"behind a long one that is longer than its size", head, strings.TrimSuffix(long, "\r\n"), "z\r\n"},
+		{"with a long trailer", head, long + "0\r\nX-Sum: 1", "\n\r\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			hasFirst := make(chan struct{})
+			w := newWorld(t, func(e *peerEnd) {
+				e.expect(ping)
+				e.send(test.first)
+				<-hasFirst
+				e.send(test.good + test.bad)
+			})
+			c := w.dial()
+			c.send(ping)
+			c.expect(test.first)
+			close(hasFirst)
+			got, err := io.ReadAll(c.in)
+			if string(got) != test.good || err != nil {
+				t.Errorf("got %.40q, %d bytes (%v) want %.40q, %d bytes", got, len(got), err, test.good, len(test.good))
+			}
+		})
+	}
+}
+
 // An answer that can get warnings is read whole first.
 func TestAnAnswerThatTakesWarningsMayHaveChunkExtensions(t *testing.T) {
 	const body = `{"Image":"web:1"}`

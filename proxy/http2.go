@@ -77,7 +77,7 @@ func (s *http2Session) serve() error {
 			return err
 		}
 	}
-	s.listener.conn <- forHTTP2(s.client)
+	s.listener.conn <- newReadAhead(s.client)
 	_ = s.http.Serve(&s.listener) // returns once the listener is closed, always with an error
 	if len(s.listener.conn) == 0 {
 		<-s.over
@@ -122,28 +122,21 @@ func (l *oneConn) Close() error {
 
 func (l *oneConn) Addr() net.Addr { return &net.UnixAddr{Net: "unix"} }
 
-// readAhead is a connection whose first bytes were read already.
+// readAhead is a connection of which the first bytes have been read.
 type readAhead struct {
 	*net.UnixConn
-	first []byte
+	in io.Reader
 }
 
-// forHTTP2 hands a socket over to net/http, which may still read when the socket's
-// connection has ended.
-func forHTTP2(s *socket) net.Conn {
-	first := bytes.Clone(s.pending)
-	s.use(len(first))
-	return &readAhead{s.UnixConn, first}
+// newReadAhead takes the socket's pending bytes over. http may still read while
+// the socket's owner ends, so the two share no buffer.
+func newReadAhead(s *socket) readAhead {
+	early := bytes.Clone(s.pending)
+	s.use(len(early))
+	return readAhead{s.UnixConn, io.MultiReader(bytes.NewReader(early), s.UnixConn)}
 }
 
-func (r *readAhead) Read(p []byte) (int, error) {
-	if len(r.first) == 0 {
-		return r.UnixConn.Read(p)
-	}
-	n := copy(p, r.first)
-	r.first = r.first[n:]
-	return n, nil
-}
+func (r readAhead) Read(p []byte) (int, error) { return r.in.Read(p) }
 
 // engineWindow is how much of one answer may wait here for its client, in
 // bytes.

@@ -4,7 +4,7 @@ package proxy
 
 import (
 	"bufio"
-	"errors"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -28,7 +28,7 @@ func spliceLength(dst, src *socket, n int64) error {
 }
 
 // spliceChunks moves chunks without reading their data. It stops before a small
-// chunk, at the end of the body, and when bytes are pending.
+// chunk, before a bad line, at the end of the body, and when bytes are pending.
 func spliceChunks(dst, src *socket, c *chunks) error {
 	s := splicer{dst: dst, src: src}
 	defer s.drop()
@@ -44,8 +44,8 @@ func spliceChunks(dst, src *socket, c *chunks) error {
 				return io.ErrUnexpectedEOF
 			}
 			for next.state != inData && !next.done() && n < int64(k) {
-				if err := next.frame(lines[n]); err != nil {
-					return err
+				if next.frame(lines[n]) != nil {
+					return s.flush()
 				}
 				n++
 			}
@@ -179,7 +179,7 @@ func (s *splicer) take(limit int64) (n int64, err error) {
 		return s.copy(limit)
 	}
 	if s.inPipe += n; n == 0 { // the bytes before the end go on to dst
-		err = errors.Join(err, s.flush())
+		err = cmp.Or(err, s.flush())
 	}
 	return n, err
 }
@@ -221,7 +221,7 @@ func (s *splicer) peek(b []byte) (n int, err error) {
 		return err
 	})
 	if n == 0 {
-		err = errors.Join(err, s.flush())
+		err = cmp.Or(err, s.flush())
 	}
 	return n, err
 }

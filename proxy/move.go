@@ -1,28 +1,33 @@
 package proxy
 
-import "io"
+import (
+	"cmp"
+	"io"
+)
 
 // relay moves a message from src to dst. src's pending bytes begin with its head.
 // One write takes the head and what has come of the body. relay returns
-// io.ErrUnexpectedEOF if src ends before the body does.
+// io.ErrUnexpectedEOF if src ends before the body does. An answer arrives up to
+// its first bad byte. Of a request, no bytes are sent that come with a bad one.
 func relay(dst, src *socket, h head, how framing, body chunks) error {
 	n := len(h.raw)
 	rest, left := src.pending[n:], h.length
+	var bad error
 	switch how {
 	case byLength:
 		n += int(min(left, int64(len(rest))))
 		left -= int64(n - len(h.raw))
 	case byChunks:
-		k, err := body.feed(rest, nil)
-		if err != nil {
-			return err
+		var k int
+		if k, bad = body.feed(rest, nil); bad != nil && h.status == 0 {
+			return bad
 		}
 		n += k
 	case byClose:
 		n += len(rest)
 	}
-	if err := send(dst, src, n); err != nil {
-		return err
+	if err := send(dst, src, n); err != nil || bad != nil {
+		return cmp.Or(bad, err)
 	}
 	switch how {
 	case byLength:
@@ -59,12 +64,12 @@ func moveChunks(dst, src *socket, c *chunks) error {
 		if err := src.await(1); err != nil {
 			return err
 		}
-		n, err := c.feed(src.pending, nil)
-		if err != nil {
-			return err
+		n, bad := c.feed(src.pending, nil)
+		if bad != nil && !c.extensions { // a request
+			return bad
 		}
-		if err := send(dst, src, n); err != nil {
-			return err
+		if err := send(dst, src, n); err != nil || bad != nil {
+			return cmp.Or(bad, err)
 		}
 		if n >= bulk && len(src.pending) == 0 && !c.done() {
 			if err := spliceChunks(dst, src, c); err != nil {

@@ -54,7 +54,7 @@ func (c *connection) requests() (raw bool, err error) {
 		case err != nil || next == lastAnswer || next == rawStream:
 			return next == rawStream, err
 		case next == http2Stream:
-			return false, c.serveHTTP2(func() (net.Conn, error) { return forHTTP2(c.engine), nil }, nil)
+			return false, c.serveHTTP2(func() (net.Conn, error) { return newReadAhead(c.engine), nil }, nil)
 		}
 	}
 }

@@ -17,7 +17,8 @@ import (
 
 // Serve accepts clients until the context is done. It then closes the listener
 // and waits for open exchanges to end. Those that take longer than Drain are
-// cut, and their number is logged.
+// cut, and their number is logged. Goroutines that wait for something other than
+// a socket, such as a disk that hangs, are left behind a second later.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	var err error
 	if s.guarded, _, err = (host.Machine{}).Resolve(s.Upstream); err != nil {
@@ -133,20 +134,32 @@ func (s *Server) turnAway(c *connection, why error) {
 func (s *Server) drain() {
 	s.draining.Store(true)
 	s.each(session.drain)
-	cutDone := make(chan struct{})
-	cut := time.AfterFunc(s.Drain, func() {
-		defer close(cutDone)
-		n := 0
-		s.each(func(x session) {
-			x.cut()
-			n++
-		})
-		if n > 0 {
-			s.log().Warn("exchanges that did not end were cut", slog.Int("count", n), slog.Duration("after", s.Drain))
-		}
-	})
-	_ = s.clients.Wait() // its functions return no errors
-	if !cut.Stop() {
-		<-cutDone
+	ended := make(chan struct{})
+	go s.awaitClients(ended)
+	select {
+	case <-ended:
+		return
+	case <-time.After(s.Drain):
 	}
+	n := 0
+	s.each(func(x session) {
+		x.cut()
+		n++
+	})
+	if n > 0 {
+		s.log().Warn("exchanges that did not end were cut", slog.Int("count", n), slog.Duration("after", s.Drain))
+	}
+	select {
+	case <-ended:
+	case <-time.After(cutTime):
+		s.log().Warn("calls were left waiting for the audit log or the host")
+	}
+}
+
+// cutTime is how long an exchange may take to end once it was cut.
+const cutTime = time.Second
+
+func (s *Server) awaitClients(ended chan<- struct{}) {
+	_ = s.clients.Wait() // its functions return no errors
+	close(ended)
 }

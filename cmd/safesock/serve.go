@@ -112,6 +112,7 @@ func (s *serve) run(ctx context.Context) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	defer stop()
 
 	listener, err := s.listen()
@@ -145,7 +146,7 @@ func (s *serve) run(ctx context.Context) error {
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.server.Serve(ctx, listener) })
-	g.Go(func() error { s.heedSignals(ctx, hangup, stop); return nil })
+	g.Go(func() error { s.heedSignals(ctx, hangup); return nil })
 	g.Go(func() error { s.lookAround(ctx); return nil })
 	return g.Wait()
 }
@@ -174,9 +175,8 @@ func (s *serve) engineState() (slog.Level, string) {
 	return slog.LevelWarn, "the Engine's socket cannot be opened; calls are answered 502 until it can"
 }
 
-// heedSignals reloads on each hangup until the context is done. From then on
-// a second signal ends the process at once.
-func (s *serve) heedSignals(ctx context.Context, hangup <-chan os.Signal, stop func()) {
+// heedSignals reloads on each hangup until the context is done.
+func (s *serve) heedSignals(ctx context.Context, hangup <-chan os.Signal) {
 	for {
 		select {
 		case <-hangup:
@@ -185,7 +185,6 @@ func (s *serve) heedSignals(ctx context.Context, hangup <-chan os.Signal, stop f
 			s.notify(daemon.SdNotifyReady)
 		case <-ctx.Done():
 			s.server.Log.Info("stopping, once open calls have ended; again to end now", "drain", s.server.Drain)
-			stop()
 			s.notify(daemon.SdNotifyStopping)
 			return
 		}

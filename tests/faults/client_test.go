@@ -17,7 +17,7 @@ type badClient struct {
 	name  string
 	does  func(t *testing.T, c *end)
 	hears string // before it is left alone; "" if nothing
-	log   string // of it, "" if the log has nothing
+	log   string // of it, "" if the log has nothing; ": refused" if safesock does not know what it asks for
 }
 
 const halfCreate = "POST /containers/create HTTP/1.1\r\nHost: docker\r\nContent-Length: 400\r\n\r\n{"
@@ -35,9 +35,10 @@ var badClients = []badClient{
 	{"stops within a chunk", text("POST /containers/create HTTP/1.1\r\nHost: docker\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{"), "", ""},
 	{"stops within an upload", text(endless + long), "", ""},
 	{"announces more than the limit", text("POST /containers/create HTTP/1.1\r\nHost: docker\r\nContent-Length: 99999999999\r\n\r\n"),
-		refusedText(413, "the body is longer than 16777216 bytes, which is as much as is read of one call"), ""},
-	{"says garbage", text("\x16\x03\x01\x02\n\xff"), refusedText(400, "a line of the head does not end in CRLF"), ""},
-	{"says 2 MiB of head", text("GET /_ping HTTP/1.1\r\nX: " + strings.Repeat(long, 20)), refusedText(431, "the head is longer than 1 MiB"), ""},
+		refusedText(413, "the body is longer than 16777216 bytes, which is as much as is read of one call"), "container.create: refused"},
+	{"says garbage", text("\x16\x03\x01\x02\n\xff\n\n"), refusedText(400, "the request line is not METHOD TARGET VERSION"), ": refused"},
+	{"stops within garbage", text("\x16\x03\x01\x02\n\xff"), "", ""},
+	{"says 2 MiB of head", text("GET /_ping HTTP/1.1\r\nX: " + strings.Repeat(long, 20)), refusedText(431, "the head is longer than 1 MiB"), ": refused"},
 	{"says chunks without a size", text("POST /images/load HTTP/1.1\r\nHost: docker\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), refusedText(400, "a chunk has no size"), ""},
 	{"reads nothing of a download", func(t *testing.T, c *end) { c.say(get("/images/get")) }, "", ""},
 	{"reads no answers", func(t *testing.T, c *end) {

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const serves = "exec $SAFESOCK --audit $AUDIT"
@@ -129,11 +131,12 @@ func TestWithoutProcCallsAreServedAndRulesAboutCommandsRefuse(t *testing.T) {
 
 func TestOutputThatCannotBeWrittenStopsNobody(t *testing.T) {
 	const warned = "POST /networks/create HTTP/1.1\r\nHost: docker\r\nContent-Length: 33\r\n\r\n" + `{"Name":"lan","Driver":"macvlan"}`
-	lost := ownAnswer(500, "safesock: the audit log cannot be written, so the call was not forwarded: write /dev/stdout: broken pipe", false)
+	lost := ownAnswer(500, "safesock: the audit log cannot be written, so the call was not forwarded: write /dev/stdout: no program reads this pipe any more", false)
 	for _, test := range []struct{ name, script, want string }{
 		{"stderr is closed", "exec 2>&-; " + serves, okText},
 		{"stderr is full", "exec 2>/dev/full; " + serves, okText},
 		{"stderr's reader left", `mkfifo $DIR/pipe; sh -c 'exec 3<$DIR/pipe; sleep 1' & exec 2>$DIR/pipe; wait; ` + serves, okText},
+		{"stderr is a full pipe that nobody reads", `mkfifo $DIR/pipe; exec 3<>$DIR/pipe; head -c 64k /dev/zero >&3; exec 2>&3; ` + serves, okText},
 		{"the log is standard output, whose reader left", `mkfifo $DIR/pipe; sh -c 'exec 3<$DIR/pipe; sleep 1' & exec >$DIR/pipe; wait; exec $SAFESOCK --audit -`, lost},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -149,6 +152,53 @@ func TestOutputThatCannotBeWrittenStopsNobody(t *testing.T) {
 			}
 			if got := p.terminate(); got != "exit status 0" {
 				t.Errorf("at SIGTERM, %s", got)
+			}
+		})
+	}
+}
+
+// A record can wait for another program, or for a disk, for longer than open
+// calls may take.
+func TestSIGTERMEndsACallWhoseRecordWaits(t *testing.T) {
+	for _, test := range []struct {
+		name, script string
+		signals      int
+		want         string
+	}{
+		{"after --drain", serves, 1, "<nil>"},
+		{"after --drain, while nobody reads stderr", `mkfifo $DIR/pipe; exec 3<>$DIR/pipe; head -c 64k /dev/zero >&3; exec 2>&3; ` + serves, 1, "<nil>"},
+		{"at once the second time", serves + " --drain 1h", 2, "signal: terminated"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := start(t, test.script, false)
+			log, err := os.Open(p.audit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer log.Close()
+			if err := unix.Flock(int(log.Fd()), unix.LOCK_EX); err != nil {
+				t.Fatal(err)
+			}
+			dial(t, p.socket).say(createNamed("web"))
+			await(t, "a record that waits for the lock", func() string {
+				locks, err := os.ReadFile("/proc/locks")
+				if strings.Contains(string(locks), fmt.Sprintf("-> FLOCK  ADVISORY  WRITE %d ", p.cmd.Process.Pid)) {
+					return ""
+				}
+				return fmt.Sprintf("%s%v", locks, err)
+			})
+			for range test.signals {
+				p.cmd.Process.Signal(syscall.SIGTERM)
+				time.Sleep(100 * time.Millisecond) // or the two could be one
+			}
+			select {
+			case err := <-p.ended:
+				p.ended <- err
+				if got := fmt.Sprint(err); got != test.want {
+					t.Errorf("safesock ended: %s want %s", got, test.want)
+				}
+			case <-time.After(5 * time.Second): // half of what a record waits
+				t.Error("safesock does not end")
 			}
 		})
 	}

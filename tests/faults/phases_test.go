@@ -36,7 +36,7 @@ var phases = []phase{
 	{name: "half a body was said", act: silent, reach: says("POST /containers/create HTTP/1.1\r\nHost: docker\r\nContent-Length: 400\r\n\r\n{", "")},
 	{name: "half a chunked body was said", act: silent, reach: says("POST /containers/create HTTP/1.1\r\nHost: docker\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{", "")},
 	{name: "a call was answered", act: bad{says: okText, then: goesOn}.act, reach: hears(ping, okText)},
-	{name: "a call was refused", act: silent, reach: hears("GET  / HTTP/1.1\r\n\r\n", ownAnswer(400, "safesock: the request line is not METHOD TARGET VERSION", true))},
+	{name: "a call was refused", act: silent, reach: hears("GET  / HTTP/1.1\r\n\r\n", ownAnswer(400, "safesock: the request line is not METHOD TARGET VERSION", true)), log: []string{": refused"}},
 	{name: "a look-up is under way", act: silentLookup, reach: says(calls[4].text, "GET /containers/web/json"), log: []string{"container.start: refused"}},
 	{name: "a look-up is under way, the next call was said", act: silentLookup, reach: says(calls[4].text+ping, "GET /containers/web/json"), log: []string{"container.start: refused"}},
 	{name: "an answer is owed", act: silent, reach: says(ping, "GET /_ping")},

@@ -179,6 +179,7 @@ func keepsDescriptors(t *testing.T, table func()) {
 type engine struct {
 	socket   string
 	listener net.Listener
+	accepts  sync.WaitGroup
 	acting   sync.WaitGroup
 	forgets  bool // it has too many calls to note them
 
@@ -194,7 +195,7 @@ func newEngine(t *testing.T, socket string, act func(*end)) *engine {
 		t.Fatal(err)
 	}
 	e := &engine{socket: socket, listener: l, open: map[*end]bool{}}
-	go func() {
+	e.accepts.Go(func() {
 		for {
 			conn, err := l.Accept()
 			if err != nil {
@@ -213,7 +214,7 @@ func newEngine(t *testing.T, socket string, act func(*end)) *engine {
 				e.mu.Unlock()
 			})
 		}
-	}()
+	})
 	t.Cleanup(e.close)
 	return e
 }
@@ -221,6 +222,7 @@ func newEngine(t *testing.T, socket string, act func(*end)) *engine {
 // close ends every connection of the Engine.
 func (e *engine) close() {
 	e.listener.Close()
+	e.accepts.Wait()
 	e.mu.Lock()
 	for c := range e.open {
 		c.Close()
