@@ -50,7 +50,6 @@ var calls = []call{
 	{"POST", "/exec/1a/start", hijacks, claims},
 	{"POST", "/v1.51/containers/" + container + "/attach?stream=1", hijacks, nothing}, // the container is looked up
 	{"POST", "/session", upgrades, nothing},
-	{"POST", "/v1.41/grpc", upgrades, nothing},
 }
 
 // lookedUp reports whether safesock asks the Engine about a call before it
