@@ -49,6 +49,8 @@
 #   call       endpoint ("container.create"), method, path, version, known
 #   container  name, image, labels
 #   compose    project, service, files, dir; "" if it is not Compose
+#   build      ref, frontend, context, dockerfile, target, platforms, tags, exporters, caches,
+#              entitlements, push; of a build by BuildKit
 #   client     uid, gid, user, groups, pid, command; a name that cannot be looked up denies
 #   local      your locals
 #

@@ -15,6 +15,9 @@ var (
 	exampleCall = policy.Call{
 		Endpoint: "container.create", Method: "POST", Path: "/containers/create", Version: "1.51", Known: true,
 		Container: policy.Container{Name: "web-1", Image: "ghcr.io/acme/web:1", Labels: map[string]string{"tier": "edge"}},
+		Build: policy.Build{Ref: "x1y2z3", Frontend: "dockerfile.v0", Context: "https://example.com/a.git", Dockerfile: "Dockerfile", Target: "release",
+			Platforms: []string{"linux/amd64"}, Tags: []string{"shop:latest"}, Exporters: []string{"local"}, Caches: []string{"registry"},
+			Entitlements: []string{"network.host"}, Push: true},
 		Compose:   policy.Compose{Project: "shop", Service: "web", Files: "/srv/shop/compose.yaml", Dir: "/srv/shop"},
 		Client:    policy.Client{UID: 1000, GID: 1000, PID: 4242, User: policy.Found("ann"), Groups: policy.Found([]string{"ops", "docker"}), Command: policy.Found("docker")},
 		Interface: func(string) ([]netip.Addr, error) { return []netip.Addr{netip.MustParseAddr("172.17.0.1")}, nil },

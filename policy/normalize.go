@@ -43,3 +43,12 @@ func isASCII(text string) bool {
 	}
 	return true
 }
+
+// normalizedList returns a list with normalized elements.
+func normalizedList(texts []string) []string {
+	texts = slices.Clone(texts)
+	for i := range texts {
+		normalize(&texts[i])
+	}
+	return texts
+}

@@ -18,6 +18,7 @@ var Schema = Spec{
 		{"call", "The API request.", callAttributes},
 		{"container", "What the call says about its container.", containerAttributes},
 		{"compose", "What Compose's labels say; empty for a container that is not Compose's.", composeAttributes},
+		{"build", "What the call says about a build by BuildKit; empty for others.", buildAttributes},
 		{"client", "Who made the call, from the socket's peer credentials.", clientAttributes},
 	},
 	Functions: functions,

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"errors"
-	"slices"
 )
 
 // scope is what the conditions of rules see in one decision. The attributes of
@@ -35,9 +34,5 @@ func lookUpAll(look func() ([]string, error)) ([]string, error) {
 		return nil, errNoLookUp
 	}
 	names, err := look()
-	names = slices.Clone(names)
-	for i := range names {
-		normalize(&names[i])
-	}
-	return names, err
+	return normalizedList(names), err
 }

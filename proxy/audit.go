@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/safesock/safesock/host"
@@ -24,6 +25,7 @@ type CallRecord struct {
 	Client    ClientRecord     `json:"client"`
 	Container *ContainerRecord `json:"container,omitempty"`
 	Compose   *ComposeRecord   `json:"compose,omitempty"`
+	Build     *policy.Build    `json:"build,omitempty"`
 	Claims    []ClaimRecord    `json:"claims"`
 	Observe   bool             `json:"observe,omitempty"` // the policy only reports: nothing was changed or refused
 	Refused   string           `json:"refused,omitempty"` // what the client was told, if the call was not forwarded
@@ -73,6 +75,10 @@ type AnswerRecord struct {
 	ID     string    `json:"id"`
 	Status int       `json:"status"`              // the Engine's, or safesock's: 502 if the Engine gave none, 500 if the CallRecord was written too late
 	Made   string    `json:"container,omitempty"` // id of the container that was made
+
+	GRPC    *int    `json:"grpc_status,omitempty"` // of a gRPC call that was read whole; 0 means that it succeeded
+	Image   string  `json:"image,omitempty"`       // digest of the image that a build made
+	Seconds float64 `json:"seconds,omitempty"`     // from a build's call to its answer
 }
 
 // clientRecord describes a peer for the log. A name that is missing there refuses
@@ -115,6 +121,9 @@ func (a *Audit) recordCall(call rewrite.Call, from *host.Peer, result rewrite.Re
 	}
 	if c := result.Compose; c != (policy.Compose{}) {
 		record.Compose = &ComposeRecord{Project: c.Project, Service: c.Service, Files: c.Files}
+	}
+	if b := result.Build; !reflect.DeepEqual(b, policy.Build{}) {
+		record.Build = &b
 	}
 	room := maxTexts
 	for _, o := range result.Outcomes {
@@ -187,9 +196,10 @@ func rawJSON(text string) json.RawMessage {
 }
 
 // recordAnswer writes what the Engine answered to a call.
-func (a *Audit) recordAnswer(id string, status int, made string) error {
+func (a *Audit) recordAnswer(r AnswerRecord) error {
 	if a == nil {
 		return nil
 	}
-	return a.write(AnswerRecord{Time: time.Now().UTC(), Record: "answer", ID: id, Status: status, Made: made}, func(error) {})
+	r.Time, r.Record = time.Now().UTC(), "answer"
+	return a.write(r, func(error) {})
 }

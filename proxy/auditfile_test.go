@@ -37,7 +37,7 @@ func logWith(t *testing.T, path string) (*Audit, *bytes.Buffer) {
 
 // record writes a short record, and returns the error as text.
 func record(a *Audit, id string) string {
-	if err := a.recordAnswer(id, 200, ""); err != nil {
+	if err := a.recordAnswer(AnswerRecord{ID: id, Status: 200}); err != nil {
 		return err.Error()
 	}
 	return ""

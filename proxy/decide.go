@@ -20,9 +20,11 @@ type intercepted struct {
 	peer     *host.Peer        // who made the call
 	endpoint *rewrite.Endpoint // nil if the call is decided by api rules alone
 
-	body     room     // of what was read, until it has been sent on
-	decision room     // of the decision, and then of the warnings
-	record   string   // id of the call's audit record
+	body     room   // of what was read, until it has been sent on
+	decision room   // of the decision, and then of the warnings
+	record   string // id of the call's audit record
+	came     time.Time
+	build    string   // id of the build that the call is about
 	warnings []string // for the client, in the answer
 	warned   int64    // length of all warnings
 }
@@ -39,6 +41,17 @@ func (x *intercepted) traits() rewrite.Traits {
 // warnings.
 func (x *intercepted) takesWarnings(status int) bool {
 	return status < 300 && x.traits()&rewrite.Warns != 0
+}
+
+// endsLater reports whether the record of the answer waits for its end: only that
+// says whether a gRPC call succeeded.
+func (x *intercepted) endsLater() bool {
+	return x.traits()&(rewrite.GRPC|rewrite.Streams) == rewrite.GRPC && !x.tellsProgress()
+}
+
+// tellsProgress reports whether the answer is the progress of a build.
+func (x *intercepted) tellsProgress() bool {
+	return x.traits()&rewrite.GRPC != 0 && x.endpoint.Name == "buildkit.status"
 }
 
 // maxAnswer is the length up to which an answer gets warnings, in bytes. A longer
@@ -60,7 +73,8 @@ func (x *intercepted) decide(p *policy.Policy, call rewrite.Call, waiting func()
 		answer.keep(0)
 	}()
 	call.Client = clientOf(x.peer)
-	call.Time, call.Upstream, call.Listen = time.Now(), s.guarded, s.Listen
+	x.came = time.Now()
+	call.Time, call.Upstream, call.Listen = x.came, s.guarded, s.Listen
 	result, refused := rewrite.Apply(p, call, callWorld{server: s, uid: x.peer.UID, answer: &answer, waiting: waiting})
 	if x.record, err = s.Audit.recordCall(call, x.peer, result, refused, p.Observe()); err != nil {
 		s.log().Error("audit log", slog.Any("error", err))
@@ -69,12 +83,13 @@ func (x *intercepted) decide(p *policy.Policy, call rewrite.Call, waiting func()
 	if refused != nil {
 		return rewrite.Result{}, refused
 	}
+	x.build = result.Build.Ref
 	x.warn(call, result.Outcomes)
 	return result, nil
 }
 
-// warn keeps the outcomes' warnings for the answer. If the answer has no place
-// for them, they go to the log.
+// warn keeps the outcomes' warnings for the answer, or for the terminal of the
+// build. If neither has a place for them, they go to the log.
 func (x *intercepted) warn(call rewrite.Call, outcomes []rewrite.Outcome) {
 	for _, outcome := range outcomes {
 		switch w := outcome.Warning(); {
@@ -82,6 +97,7 @@ func (x *intercepted) warn(call rewrite.Call, outcomes []rewrite.Outcome) {
 		case x.traits()&rewrite.Warns != 0:
 			x.warnings = append(x.warnings, w)
 			x.warned += int64(len(w))
+		case x.build != "" && x.traits()&rewrite.GRPC != 0 && x.server.builds.warn(x.build, w):
 		default:
 			x.server.log().Warn(strings.TrimPrefix(w, "safesock: "), slog.String("call", call.Method+" "+call.Path),
 				slog.Int("uid", x.peer.UID), slog.Int("pid", x.peer.PID))
@@ -105,7 +121,21 @@ func (x *intercepted) logAnswer(status int, id string) {
 	if x == nil {
 		return
 	}
-	if err := x.server.Audit.recordAnswer(x.record, status, id); err != nil {
+	x.log(AnswerRecord{Status: status, Made: id})
+}
+
+// logBuild writes how a gRPC call ended, and which image a build made.
+func (x *intercepted) logBuild(status, grpcStatus int, image string) {
+	r := AnswerRecord{Status: status, GRPC: &grpcStatus, Image: image}
+	if x.endpoint.Name == "buildkit.solve" {
+		r.Seconds = time.Since(x.came).Round(time.Millisecond).Seconds()
+	}
+	x.log(r)
+}
+
+func (x *intercepted) log(r AnswerRecord) {
+	r.ID = x.record
+	if err := x.server.Audit.recordAnswer(r); err != nil {
 		x.server.log().Error("audit log", slog.Any("error", err))
 	}
 }

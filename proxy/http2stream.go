@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/binary"
 	"io"
 	"log/slog"
 	"maps"
@@ -199,7 +201,7 @@ func (s *http2Session) passOn(w http.ResponseWriter, answer *http.Response, x *i
 		}
 		x.logAnswer(answer.StatusCode, id)
 		body = io.MultiReader(bytes.NewReader(first), body)
-	} else {
+	} else if !x.endsLater() {
 		x.logAnswer(answer.StatusCode, "")
 	}
 
@@ -213,11 +215,56 @@ func (s *http2Session) passOn(w http.ResponseWriter, answer *http.Response, x *i
 	if answer.ContentLength != 0 { // without a body, the head alone ends the stream
 		flush(w)
 	}
-	if err := moveBody(w, body); err != nil {
+	var result bytes.Buffer // of a build: its answer is short
+	var err error
+	switch {
+	case x.tellsProgress():
+		err = s.moveProgress(w, body, x.build)
+	case x.endsLater():
+		err = moveBody(w, io.TeeReader(io.LimitReader(body, maxAnswer), &result))
+		err = cmp.Or(err, moveBody(w, body))
+	default:
+		err = moveBody(w, body)
+	}
+	if x.endsLater() {
+		status := cmp.Or(answer.Trailer.Get("Grpc-Status"), answer.Header.Get("Grpc-Status"))
+		code, unclear := strconv.Atoi(status)
+		if unclear != nil {
+			code = 2 // UNKNOWN: the answer broke off
+		}
+		x.logBuild(answer.StatusCode, code, rewrite.BuiltImage(result.Bytes()))
+	}
+	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	for name, values := range answer.Trailer {
 		header[http.TrailerPrefix+name] = values
+	}
+}
+
+// moveProgress moves the answer to buildkit.status, a stream of gRPC messages, and
+// puts the build's warnings between them.
+func (s *http2Session) moveProgress(w http.ResponseWriter, body io.Reader, build string) error {
+	for {
+		var head [5]byte
+		n, err := io.ReadFull(body, head[:])
+		if err != nil && err != io.EOF { // within a head
+			_, _ = w.Write(head[:n])
+			return err
+		}
+		if warnings := s.server.builds.takeWarnings(build); len(warnings) > 0 {
+			if _, err := w.Write(rewrite.BuildWarnings(warnings)); err != nil {
+				return err
+			}
+			flush(w)
+		}
+		if err == io.EOF {
+			return nil
+		}
+		message := io.LimitReader(body, int64(binary.BigEndian.Uint32(head[1:])))
+		if err := moveBody(w, io.MultiReader(bytes.NewReader(head[:]), message)); err != nil {
+			return err
+		}
 	}
 }
 

@@ -63,6 +63,7 @@ type Result struct {
 
 	Container policy.Container
 	Compose   policy.Compose
+	Build     policy.Build
 }
 
 // Apply reads a call, lets the policy decide its claims, and makes the changes
@@ -175,7 +176,7 @@ func (c *pass) isNewerThanReviewed() bool {
 func (c *pass) decide(p *policy.Policy) {
 	about := policy.Call{
 		Method: c.call.Method, Path: c.call.Path, Version: c.call.Version, Known: c.call.Known,
-		Container: c.container, Compose: c.compose, Client: c.call.Client,
+		Container: c.container, Compose: c.compose, Build: c.build, Client: c.call.Client,
 		Time: c.call.Time, Interface: c.world.Addresses,
 	}
 	if c.call.Endpoint != nil {
@@ -343,7 +344,7 @@ func (c *pass) changed() bool {
 }
 
 func (c *pass) result() Result {
-	r := Result{Target: c.came, Body: c.call.Body, Container: c.container, Compose: c.compose}
+	r := Result{Target: c.came, Body: c.call.Body, Container: c.container, Compose: c.compose, Build: c.build}
 	r.Outcomes = slices.Grow(r.Outcomes, len(c.claims)+len(c.notes))
 	for _, cl := range c.claims {
 		if cl.portlessMode == "" {

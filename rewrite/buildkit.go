@@ -36,6 +36,8 @@ func imageContents(c *reading) {
 // frontend here, and the frontend in a gateway.SolveRequest.
 func buildkitSolve(c *reading) {
 	m := c.message("control.SolveRequest")
+	c.aboutBuild(m, "Frontend", "FrontendAttrs")
+	c.aboutSolve(m)
 	c.ownBuild(m.Text("Ref"), "/Ref")
 	c.ownBuild(m.Text("Session"), "/Session")
 	c.ownBuild(m.Text("SourcePolicySession"), "/SourcePolicySession")
@@ -55,6 +57,7 @@ func buildkitSolve(c *reading) {
 // gatewaySolve claims what a frontend is asked to do within a build.
 func gatewaySolve(c *reading) {
 	m := c.gatewayMessage("gateway.SolveRequest")
+	c.aboutBuild(m, "Frontend", "FrontendOpt")
 	c.frontend(m, "Frontend", "FrontendOpt")
 	c.caches(m.Messages("CacheImports"), "/CacheImports")
 	c.definitions(m)
@@ -72,16 +75,22 @@ func gatewayResolveSource(c *reading) {
 }
 
 // gatewayCall is for calls that reach files and results of their build alone.
-func gatewayCall(c *reading) { c.ownBuilds(buildID) }
+func gatewayCall(c *reading) {
+	c.build.Ref = c.header.Get(buildID)
+	c.ownBuilds(buildID)
+}
 
 // gatewayContainer claims a container that the client runs within a build
 // (buildx debug).
 func gatewayContainer(c *reading) {
-	c.ownBuilds(buildID)
+	gatewayCall(c)
 	c.field(policy.Privilege{Name: "build_exec", Value: c.path[strings.LastIndexByte(c.path, '/')+1:]}, "", "")
 }
 
-func buildkitStatus(c *reading) { c.ownBuild(c.message("control.StatusRequest").Text("Ref"), "/Ref") }
+func buildkitStatus(c *reading) {
+	c.build.Ref = c.message("control.StatusRequest").Text("Ref")
+	c.ownBuild(c.build.Ref, "/Ref")
+}
 
 // buildkitSession is a session in a gRPC stream.
 func buildkitSession(c *reading) { c.ownBuilds(sessionID) }

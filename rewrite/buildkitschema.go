@@ -26,6 +26,9 @@ var buildkit = pb.Schema{
 		16: {Name: "CompatibilityVersion", Type: pb.Varint},
 		17: {Name: "ProxyNetwork", Type: pb.Varint},
 	},
+	"control.SolveResponse": {
+		1: {Name: "ExporterResponse", Type: pb.Map(pb.String)},
+	},
 	"CacheOptions": {
 		1: {Name: "ExportRefDeprecated", Type: pb.String},
 		2: {Name: "ImportRefsDeprecated", Type: pb.Repeated(pb.String)},

@@ -41,6 +41,7 @@ func (c *reading) messageChanged() bool {
 
 // gatewayMessage is the message of a call within a build, which its header names.
 func (c *reading) gatewayMessage(name string) *pb.Value {
+	c.build.Ref = c.header.Get(buildID)
 	c.ownBuilds(buildID)
 	return c.message(name)
 }

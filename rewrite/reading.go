@@ -18,6 +18,7 @@ type reading struct {
 	request
 	container policy.Container // the container that the call is about
 	compose   policy.Compose
+	build     policy.Build // by BuildKit
 
 	claims    []*claim
 	lists     []*portList
@@ -136,7 +137,12 @@ func (c *reading) document(name string, tree *jsonedit.Tree, status int) jsonedi
 func (c *reading) about(name, image string, labels jsonedit.Value) {
 	texts := labels.TextMap()
 	c.container = policy.Container{Name: name, Image: image, Labels: texts}
-	c.compose = policy.Compose{
+	c.compose = composeOf(texts)
+}
+
+// composeOf is what Compose's labels say.
+func composeOf(texts map[string]string) policy.Compose {
+	return policy.Compose{
 		Project: texts["com.docker.compose.project"],
 		Service: texts["com.docker.compose.service"],
 		Files:   texts["com.docker.compose.project.config_files"],
