@@ -3,7 +3,9 @@ package proxy
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -162,6 +164,12 @@ func TestAllRoomIsGivenBack(t *testing.T) {
 		c.Close()
 	}
 	w.awaitConnections(0)
+	w.checkRoom()
+}
+
+// checkRoom checks that no call holds room.
+func (w *world) checkRoom() {
+	w.t.Helper()
 	m := w.server.memory
 	for name, share := range map[string]struct {
 		*share
@@ -172,7 +180,85 @@ func TestAllRoomIsGivenBack(t *testing.T) {
 		"answers":   {&m.answers, 8 << 20},
 	} {
 		if !share.large.TryAcquire(share.most) || !share.share.small.TryAcquire(share.small) {
-			t.Errorf("some room for %s is not given back", name)
+			w.t.Errorf("some room for %s is not given back", name)
 		}
+	}
+}
+
+func TestALargeCallOverHTTP2WaitsForRoom(t *testing.T) {
+	w := newWorld(t, http2Engine(t, func(a http.ResponseWriter, r *http.Request) {
+		digest(t, r.Body)
+		a.WriteHeader(http.StatusCreated)
+		io.WriteString(a, created)
+	}))
+	c := w.dialHTTP2()
+	w.awaitConnections(1)
+	bodies := &w.server.memory.bodies
+	empty := bodies.fill(t)
+	request := func(ctx context.Context, c *http.ClientConn, pad int) string {
+		body := `{"Image":"web:1","Env":["` + strings.Repeat("x", pad) + `"]}`
+		answer, err := c.RoundTrip(call(t, "POST", "/containers/create", strings.NewReader(body), nil).WithContext(ctx))
+		if err != nil {
+			return err.Error()
+		}
+		digest(t, answer.Body)
+		return answer.Status
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	ended := make(chan string)
+	go func() { ended <- request(ctx, c, 2<<20) }()
+	bodies.awaitWaiting(1)
+	other := w.dialHTTP2()
+	got := []string{request(t.Context(), other, 10)}
+	other.Close()
+	leave()
+	got = append(got, <-ended)
+	go func() { ended <- request(t.Context(), c, 2<<20) }()
+	bodies.awaitWaiting(1)
+	empty()
+	got = append(got, <-ended)
+	if want := []string{"201 Created", "context canceled", "201 Created"}; !slices.Equal(got, want) {
+		t.Errorf("got %q want %q", got, want)
+	}
+	c.Close()
+	w.awaitConnections(0)
+	w.checkRoom()
+}
+
+func TestABodyOverHTTP2ThatDoesNotComeIsGivenUpWhenOthersWait(t *testing.T) {
+	w := newWorld(t, http2Engine(t, func(a http.ResponseWriter, r *http.Request) {
+		digest(t, r.Body)
+		a.WriteHeader(http.StatusCreated)
+	}))
+	c := w.dialHTTP2()
+	w.awaitConnections(1)
+	m := w.server.memory
+	m.slow = 1
+	upload, out := io.Pipe()
+	defer out.Close()
+	status := make(chan string)
+	send := func(body io.Reader) {
+		answer, err := c.RoundTrip(call(t, "POST", "/containers/create", body, nil))
+		if err != nil {
+			t.Error(err)
+			status <- ""
+			return
+		}
+		status <- answer.Status
+	}
+	go send(upload) // of an unknown length, so of half of the room
+	for m.bodies.large.TryAcquire(m.bodies.most) {
+		m.bodies.large.Release(m.bodies.most)
+		time.Sleep(time.Millisecond)
+	}
+	rest, err := m.bodies.take(16<<20, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go send(strings.NewReader(`{"Image":"web:1","Env":["` + strings.Repeat("x", 2<<20) + `"]}`))
+	got := []string{<-status, <-status}
+	rest.keep(0)
+	if want := "[408 Request Timeout 201 Created]"; fmt.Sprint(got) != want {
+		t.Errorf("got %s want %s", got, want)
 	}
 }
