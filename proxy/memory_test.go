@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 )
 
 // fill takes all the room of a share, and returns what gives it back.
@@ -98,22 +96,27 @@ func TestServingEndsWhileACallWaitsForRoom(t *testing.T) {
 
 // A client that stops within its body holds room that others wait for.
 func TestABodyThatDoesNotComeIsGivenUpWhenOthersWait(t *testing.T) {
-	for name, frame := range map[string]func(request string) string{
-		"sized":   func(request string) string { return request },
-		"chunked": func(string) string { return chunkedCreate(2 << 20) },
+	for name, test := range map[string]struct {
+		request string
+		room    int64 // that it takes
+	}{
+		"sized":   {large(), 2<<20 + 100},
+		"chunked": {chunkedCreate(2 << 20), 16 << 20},
 	} {
 		t.Run(name, func(t *testing.T) {
 			request := large()
-			w := newWorld(t, served(request))
+			w := newWorld(t, served(request), func(s *Server) { s.slow = 1 })
 			slow := w.dial()
 			w.awaitConnections(1)
-			m := w.server.memory
-			m.slow = 1
-			m.bodies.large, m.bodies.most = semaphore.NewWeighted(3<<20), 3<<20
-			text := frame(request)
-			slow.send(text[:1<<20])
-			for m.bodies.large.TryAcquire(3 << 20) {
-				m.bodies.large.Release(3 << 20)
+			bodies := &w.server.memory.bodies
+			others, err := bodies.take(bodies.most-test.room, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer others.keep(0)
+			slow.send(test.request[:1<<20])
+			for bodies.large.TryAcquire(test.room) {
+				bodies.large.Release(test.room)
 				time.Sleep(time.Millisecond)
 			}
 			c := w.dial()
@@ -229,11 +232,10 @@ func TestABodyOverHTTP2ThatDoesNotComeIsGivenUpWhenOthersWait(t *testing.T) {
 	w := newWorld(t, http2Engine(t, func(a http.ResponseWriter, r *http.Request) {
 		digest(t, r.Body)
 		a.WriteHeader(http.StatusCreated)
-	}))
+	}), func(s *Server) { s.slow = 1 })
 	c := w.dialHTTP2()
 	w.awaitConnections(1)
 	m := w.server.memory
-	m.slow = 1
 	upload, out := io.Pipe()
 	defer out.Close()
 	status := make(chan string)
