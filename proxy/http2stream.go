@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/safesock/safesock/rewrite"
 )
@@ -85,7 +86,7 @@ func (s *http2Session) read(r *http.Request) (x *intercepted, out *http.Request,
 	}
 	body, length := r.Body, r.ContentLength
 	if match.ReadsBody(r.Header) {
-		body = io.NopCloser(bytes.NewReader(result.Body))
+		body, x.body = &sentBody{Reader: bytes.NewReader(result.Body), room: x.body}, room{}
 		if !bytes.Equal(result.Body, call.Body) {
 			length = int64(len(result.Body))
 		}
@@ -106,15 +107,29 @@ func (s *Server) wholeBody(r *http.Request, room *room, waiting func() (context.
 	if most > limit {
 		return nil, s.tooLong()
 	}
+	// A call of gRPC has no length. Most are small.
+	first := most
 	if most < 0 {
-		most = limit
+		first = s.memory.bodies.smallest
 	}
-	if *room, err = s.memory.bodies.take(most, waiting); err != nil {
+	if *room, err = s.memory.bodies.take(first, waiting); err != nil {
 		return nil, err
 	}
 	stop := s.memory.hurry(func() { r.Body.Close() })
-	body, err = io.ReadAll(io.LimitReader(r.Body, limit+1))
-	switch gaveUp := stop(); {
+	body, err = io.ReadAll(io.LimitReader(r.Body, first+1))
+	gaveUp := stop()
+	if err == nil && int64(len(body)) > first && first < limit {
+		room.keep(0)
+		if *room, err = s.memory.bodies.take(limit, waiting); err != nil {
+			return nil, err
+		}
+		var rest []byte
+		stop = s.memory.hurry(func() { r.Body.Close() })
+		rest, err = io.ReadAll(io.LimitReader(r.Body, limit+1-int64(len(body))))
+		gaveUp = stop()
+		body = append(body, rest...)
+	}
+	switch {
 	case err != nil && gaveUp:
 		return nil, errSlow
 	case err != nil:
@@ -122,7 +137,29 @@ func (s *Server) wholeBody(r *http.Request, room *room, waiting func() (context.
 	case int64(len(body)) > limit:
 		return nil, s.tooLong()
 	}
+	room.keep(int64(len(body)))
 	return body, nil
+}
+
+// sentBody is a body that was read, on its way to the Engine. It has its room until
+// it has been sent: the call may go on for hours.
+type sentBody struct {
+	*bytes.Reader
+	room    room
+	release sync.Once
+}
+
+func (b *sentBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err == io.EOF {
+		b.Close()
+	}
+	return n, err
+}
+
+func (b *sentBody) Close() error {
+	b.release.Do(func() { b.room.keep(0) })
+	return nil
 }
 
 // forEngine returns the client's request as the Engine gets it.

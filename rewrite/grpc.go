@@ -50,7 +50,10 @@ func (c *reading) gatewayMessage(name string) *pb.Value {
 // its header.
 func (c *reading) field(what policy.Claim, path, value string) *claim {
 	cl := c.claim(what, jsonedit.Value{})
-	cl.place, cl.text = path, jsonedit.Quote(value)
+	cl.place = path
+	if value != "" {
+		cl.text = jsonedit.Quote(value)
+	}
 	return cl
 }
 
