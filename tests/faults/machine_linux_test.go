@@ -171,6 +171,7 @@ func TestSIGTERMEndsACallWhoseRecordWaits(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := start(t, test.script, false)
+			p.ask(ping) // or it could be about to open its log
 			log, err := os.Open(p.audit)
 			if err != nil {
 				t.Fatal(err)
