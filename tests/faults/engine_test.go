@@ -275,6 +275,14 @@ func TestABadEnginesAnswersAreSeenAsTheyAreOrAs502(t *testing.T) {
 					if got := see(t, w.engine, w.engine.socket, c.text, direct); got != direct {
 						t.Fatalf("without safesock, the client saw %v want %v", got, direct)
 					}
+					if b.then == waits {
+						await(t, "the end of what the Engine says", func() string {
+							if w.engine.said.Load() > 0 {
+								return ""
+							}
+							return "it is not read"
+						})
+					}
 					before := len(w.engine.had())
 					want, status := b.wanted(c, direct, w.engine.socket)
 					times := 2 // a call after it is treated alike
