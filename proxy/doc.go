@@ -43,7 +43,8 @@
 //	answers.go     moves the answers, and adds warnings to those that take them
 //
 // server.go holds what all connections share: the options, the policy in force
-// and the list of the connections. The bytes are moved by files that know nothing
+// and the list of the connections. shares.go bounds the descriptors of each user,
+// and memory.go what all calls take while they are read and decided. The bytes are moved by files that know nothing
 // of calls:
 //
 //	head.go        the heads of requests and answers

@@ -23,12 +23,12 @@ type memory struct {
 	slow                       time.Duration // after which a body is given up if others wait
 }
 
-func newMemory() *memory {
+func newMemory(slow time.Duration) *memory {
 	return &memory{
 		bodies:    newShare(8<<20, 32<<20, 64<<10),
 		decisions: newShare(24<<20, 96<<20, 4<<20),
 		answers:   newShare(8<<20, 32<<20, 64<<10),
-		slow:      10 * time.Second,
+		slow:      slow,
 	}
 }
 

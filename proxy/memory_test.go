@@ -3,12 +3,12 @@ package proxy
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 )
 
 // fill takes all the room of a share, and returns what gives it back.
@@ -96,22 +96,27 @@ func TestServingEndsWhileACallWaitsForRoom(t *testing.T) {
 
 // A client that stops within its body holds room that others wait for.
 func TestABodyThatDoesNotComeIsGivenUpWhenOthersWait(t *testing.T) {
-	for name, frame := range map[string]func(request string) string{
-		"sized":   func(request string) string { return request },
-		"chunked": func(string) string { return chunkedCreate(2 << 20) },
+	for name, test := range map[string]struct {
+		request string
+		room    int64 // that it takes
+	}{
+		"sized":   {large(), 2<<20 + 100},
+		"chunked": {chunkedCreate(2 << 20), 16 << 20},
 	} {
 		t.Run(name, func(t *testing.T) {
 			request := large()
-			w := newWorld(t, served(request))
+			w := newWorld(t, served(request), func(s *Server) { s.slow = 1 })
 			slow := w.dial()
 			w.awaitConnections(1)
-			m := w.server.memory
-			m.slow = 1
-			m.bodies.large, m.bodies.most = semaphore.NewWeighted(3<<20), 3<<20
-			text := frame(request)
-			slow.send(text[:1<<20])
-			for m.bodies.large.TryAcquire(3 << 20) {
-				m.bodies.large.Release(3 << 20)
+			bodies := &w.server.memory.bodies
+			others, err := bodies.take(bodies.most-test.room, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer others.keep(0)
+			slow.send(test.request[:1<<20])
+			for bodies.large.TryAcquire(test.room) {
+				bodies.large.Release(test.room)
 				time.Sleep(time.Millisecond)
 			}
 			c := w.dial()
@@ -162,6 +167,12 @@ func TestAllRoomIsGivenBack(t *testing.T) {
 		c.Close()
 	}
 	w.awaitConnections(0)
+	w.checkRoom()
+}
+
+// checkRoom checks that no call holds room.
+func (w *world) checkRoom() {
+	w.t.Helper()
 	m := w.server.memory
 	for name, share := range map[string]struct {
 		*share
@@ -172,7 +183,84 @@ func TestAllRoomIsGivenBack(t *testing.T) {
 		"answers":   {&m.answers, 8 << 20},
 	} {
 		if !share.large.TryAcquire(share.most) || !share.share.small.TryAcquire(share.small) {
-			t.Errorf("some room for %s is not given back", name)
+			w.t.Errorf("some room for %s is not given back", name)
 		}
+	}
+}
+
+func TestALargeCallOverHTTP2WaitsForRoom(t *testing.T) {
+	w := newWorld(t, http2Engine(t, func(a http.ResponseWriter, r *http.Request) {
+		digest(t, r.Body)
+		a.WriteHeader(http.StatusCreated)
+		io.WriteString(a, created)
+	}))
+	c := w.dialHTTP2()
+	w.awaitConnections(1)
+	bodies := &w.server.memory.bodies
+	empty := bodies.fill(t)
+	request := func(ctx context.Context, c *http.ClientConn, pad int) string {
+		body := `{"Image":"web:1","Env":["` + strings.Repeat("x", pad) + `"]}`
+		answer, err := c.RoundTrip(call(t, "POST", "/containers/create", strings.NewReader(body), nil).WithContext(ctx))
+		if err != nil {
+			return err.Error()
+		}
+		digest(t, answer.Body)
+		return answer.Status
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	ended := make(chan string)
+	go func() { ended <- request(ctx, c, 2<<20) }()
+	bodies.awaitWaiting(1)
+	other := w.dialHTTP2()
+	got := []string{request(t.Context(), other, 10)}
+	other.Close()
+	leave()
+	got = append(got, <-ended)
+	go func() { ended <- request(t.Context(), c, 2<<20) }()
+	bodies.awaitWaiting(1)
+	empty()
+	got = append(got, <-ended)
+	if want := []string{"201 Created", "context canceled", "201 Created"}; !slices.Equal(got, want) {
+		t.Errorf("got %q want %q", got, want)
+	}
+	c.Close()
+	w.awaitConnections(0)
+	w.checkRoom()
+}
+
+func TestABodyOverHTTP2ThatDoesNotComeIsGivenUpWhenOthersWait(t *testing.T) {
+	w := newWorld(t, http2Engine(t, func(a http.ResponseWriter, r *http.Request) {
+		digest(t, r.Body)
+		a.WriteHeader(http.StatusCreated)
+	}), func(s *Server) { s.slow = 1 })
+	c := w.dialHTTP2()
+	w.awaitConnections(1)
+	m := w.server.memory
+	upload, out := io.Pipe()
+	defer out.Close()
+	status := make(chan string)
+	send := func(body io.Reader) {
+		answer, err := c.RoundTrip(call(t, "POST", "/containers/create", body, nil))
+		if err != nil {
+			t.Error(err)
+			status <- ""
+			return
+		}
+		status <- answer.Status
+	}
+	go send(upload) // of an unknown length, so of half of the room
+	for m.bodies.large.TryAcquire(m.bodies.most) {
+		m.bodies.large.Release(m.bodies.most)
+		time.Sleep(time.Millisecond)
+	}
+	rest, err := m.bodies.take(16<<20, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go send(strings.NewReader(`{"Image":"web:1","Env":["` + strings.Repeat("x", 2<<20) + `"]}`))
+	got := []string{<-status, <-status}
+	rest.keep(0)
+	if want := "[408 Request Timeout 201 Created]"; fmt.Sprint(got) != want {
+		t.Errorf("got %s want %s", got, want)
 	}
 }

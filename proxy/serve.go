@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -27,7 +28,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if s.shares.most, err = descriptorLimit(); err != nil {
 		return err
 	}
-	s.memory = newMemory()
+	s.memory = newMemory(cmp.Or(s.slow, 10*time.Second))
 	s.engine = engineClient(s.Upstream)
 	defer s.engine.CloseIdleConnections()
 	s.mu.Lock()

@@ -32,8 +32,9 @@ type Server struct {
 	draining   atomic.Bool
 	shares     shares
 	memory     *memory
-	turnedAway atomic.Int32 // clients that are told why they are not served
-	calm       *time.Timer  // fires once no session has begun or ended for calmTime
+	slow       time.Duration // memory.slow; 0 means 10 seconds
+	turnedAway atomic.Int32  // clients that are told why they are not served
+	calm       *time.Timer   // fires once no session has begun or ended for calmTime
 
 	mu       sync.Mutex
 	sessions map[session]struct{}
