@@ -12,7 +12,8 @@ import (
 
 // expectAnswer has the answers goroutine pass on the answer to the request that
 // is about to be forwarded. The first time, it connects to the Engine, and starts
-// the goroutine last: an Engine that hangs up at once answers this request.
+// the goroutine once the exchange is queued: otherwise an Engine that hangs up at
+// once would seem to do so before any request.
 func (c *connection) expectAnswer(e exchange) error {
 	if c.engine == nil {
 		if err := c.dial(); err != nil {

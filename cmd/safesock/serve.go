@@ -146,8 +146,9 @@ func (s *serve) run(ctx context.Context) error {
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.server.Serve(ctx, listener) })
-	g.Go(func() error { s.heedSignals(ctx, hangup); return nil })
+	g.Go(func() error { s.announceEnd(ctx); return nil })
 	g.Go(func() error { s.lookAround(ctx); return nil })
+	go s.heedHangups(ctx, hangup) // nothing waits for it: its files may be on a disk that hangs
 	return g.Wait()
 }
 
@@ -175,8 +176,15 @@ func (s *serve) engineState() (slog.Level, string) {
 	return slog.LevelWarn, "the Engine's socket cannot be opened; calls are answered 502 until it can"
 }
 
-// heedSignals reloads on each hangup until the context is done.
-func (s *serve) heedSignals(ctx context.Context, hangup <-chan os.Signal) {
+// announceEnd waits until the context is done, and says that safesock stops.
+func (s *serve) announceEnd(ctx context.Context) {
+	<-ctx.Done()
+	s.server.Log.Info("stopping, once open calls have ended; again to end now", "drain", s.server.Drain)
+	s.notify(daemon.SdNotifyStopping)
+}
+
+// heedHangups reloads on each hangup until the context is done.
+func (s *serve) heedHangups(ctx context.Context, hangup <-chan os.Signal) {
 	for {
 		select {
 		case <-hangup:
@@ -184,8 +192,6 @@ func (s *serve) heedSignals(ctx context.Context, hangup <-chan os.Signal) {
 			s.reload()
 			s.notify(daemon.SdNotifyReady)
 		case <-ctx.Done():
-			s.server.Log.Info("stopping, once open calls have ended; again to end now", "drain", s.server.Drain)
-			s.notify(daemon.SdNotifyStopping)
 			return
 		}
 	}
@@ -389,19 +395,4 @@ func stateDir() (string, error) {
 		return "", fmt.Errorf("%w: name an audit log with --audit FILE", err)
 	}
 	return filepath.Join(home, ".local", "state"), nil
-}
-
-// socketMode is a flag for permissions, in octal.
-type socketMode fs.FileMode
-
-func (m *socketMode) String() string { return fmt.Sprintf("%04o", *m) }
-func (m *socketMode) Type() string   { return "octal" }
-
-func (m *socketMode) Set(text string) error {
-	bits, err := strconv.ParseUint(text, 8, 32)
-	if err != nil || bits > 0o777 {
-		return errors.New("permissions are three octal digits, as in 0660")
-	}
-	*m = socketMode(bits)
-	return nil
 }

@@ -137,6 +137,10 @@ func (b bad) act(e *end) {
 	} else {
 		e.say(b.says)
 	}
+	if b.then == waits {
+		e.awaitRead()
+		e.engine.said.Add(1)
+	}
 	for b.then == goesOn {
 		if e.request() == nil {
 			return
@@ -162,11 +166,11 @@ func (s seen) String() string {
 }
 
 // see makes a call and looks at what comes as long as what it wants to see
-// comes, or at all if that ends. If nothing is to come, it leaves once the Engine
-// has the call.
+// comes, or at all if that ends. If nothing is to come, it leaves once what the
+// Engine says was read.
 func see(t *testing.T, e *engine, socket, text string, want seen) (got seen) {
 	t.Helper()
-	before := len(e.had())
+	before := e.said.Load()
 	c := connect(t, socket)
 	if c == nil {
 		return seen{}
@@ -174,8 +178,8 @@ func see(t *testing.T, e *engine, socket, text string, want seen) (got seen) {
 	defer c.Close()
 	c.say(text)
 	if want.answer == "" && want.after == nothingMore && !e.forgets {
-		await(t, "a call at the Engine", func() string {
-			if len(e.had()) > before {
+		await(t, "an Engine that has said its part", func() string {
+			if e.said.Load() > before {
 				return ""
 			}
 			return "none"
@@ -270,6 +274,14 @@ func TestABadEnginesAnswersAreSeenAsTheyAreOrAs502(t *testing.T) {
 					direct := b.direct()
 					if got := see(t, w.engine, w.engine.socket, c.text, direct); got != direct {
 						t.Fatalf("without safesock, the client saw %v want %v", got, direct)
+					}
+					if b.then == waits {
+						await(t, "the end of what the Engine says", func() string {
+							if w.engine.said.Load() > 0 {
+								return ""
+							}
+							return "it is not read"
+						})
 					}
 					before := len(w.engine.had())
 					want, status := b.wanted(c, direct, w.engine.socket)

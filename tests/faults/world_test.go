@@ -3,7 +3,6 @@ package faults
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -17,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -129,8 +129,11 @@ func await(t *testing.T, what string, left func() string) {
 
 // goroutines are those that package proxy runs for clients.
 func goroutines() (left []string) {
-	all := make([]byte, 16<<20)
-	all = all[:runtime.Stack(all, true)]
+	n, all := 0, make([]byte, 64<<10)
+	for n = runtime.Stack(all, true); n == len(all); n = runtime.Stack(all, true) {
+		all = make([]byte, 4*len(all))
+	}
+	all = all[:n]
 	for one := range strings.SplitSeq(string(all), "\n\n") {
 		if strings.Contains(one, "safesock/proxy.") && !serving.MatchString(one) {
 			left = append(left, one)
@@ -181,7 +184,8 @@ type engine struct {
 	listener net.Listener
 	accepts  sync.WaitGroup
 	acting   sync.WaitGroup
-	forgets  bool // it has too many calls to note them
+	forgets  bool         // it has too many calls to note them
+	said     atomic.Int32 // how often a bad Engine has said what it says, and it was read
 
 	mu    sync.Mutex
 	open  map[*end]bool
@@ -346,48 +350,16 @@ func (e *end) awaitGone() {
 	})
 }
 
+// awaitRead waits until what this side has sent was read, or is read no more.
+func (e *end) awaitRead() {
+	raw, err := e.SyscallConn()
+	if err != nil {
+		return
+	}
+	for unread := 1; unread > 0 && err == nil && !e.closed(); time.Sleep(time.Millisecond) {
+		_ = raw.Control(func(fd uintptr) { unread, err = unix.IoctlGetInt(int(fd), unix.TIOCOUTQ) }) // fails once closed
+	}
+}
+
 // isLookup reports whether safesock itself asks: it is net/http's client.
 func isLookup(r *http.Request) bool { return r.UserAgent() == "Go-http-client/1.1" }
-
-const containerID = "4c01db0b339c5e3f1b5a0f6f9f3c1a7d8e2b6c4d5a9f8e7c6b5a4d3e2f1c0b9a"
-
-// objects are what the Engine knows.
-var objects = map[string]string{
-	"/containers/": `{"Id":"` + containerID + `","Name":"/web","State":{"Status":"created"},"Config":{"Image":"web:1"},"HostConfig":{"NetworkMode":"bridge"},"Mounts":[],"NetworkSettings":{"Networks":{"bridge":{}}}}`,
-	"/images/":     `{"Id":"sha256:` + containerID + `","Config":{"ExposedPorts":{"80/tcp":{}}}}`,
-	"/networks/":   `{"Id":"` + containerID + `","Name":"lan","Driver":"bridge"}`,
-	"/version":     `{"Version":"28.5.2","ApiVersion":"1.51","Components":[{"Name":"Engine"}]}`,
-	"/info":        `{"DefaultRuntime":"runc"}`,
-}
-
-func lookedUp(path string) string {
-	for prefix, object := range objects {
-		if strings.HasPrefix(path, prefix) {
-			return answer(200, object)
-		}
-	}
-	return answer(404, `{"message":"no such object"}`)
-}
-
-func answer(status int, body string) string {
-	return fmt.Sprintf("HTTP/1.1 %d %s\r\nServer: Docker/28.5.2 (linux)\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", status, http.StatusText(status), len(body), body)
-}
-
-// ownAnswer is an answer of safesock's own.
-func ownAnswer(status int, words string, last bool) string {
-	body, err := json.Marshal(map[string]string{"message": words})
-	if err != nil {
-		panic(err) // a string can always be encoded
-	}
-	closing := ""
-	if last {
-		closing = "Connection: close\r\n"
-	}
-	return fmt.Sprintf("HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s\n", status, http.StatusText(status), len(body)+1, closing, body)
-}
-
-// headOf is an answer as HEAD gets it.
-func headOf(answer string) string {
-	head, _, _ := strings.Cut(answer, "\r\n\r\n")
-	return head + "\r\n\r\n"
-}
