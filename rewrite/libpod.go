@@ -119,7 +119,7 @@ func (c *reading) libpodNetworks(spec jsonedit.Value) {
 func (c *reading) libpodMount(m jsonedit.Value) {
 	deviceClaim := c.runtimeMount(m.Field("type").Text(), m.Field("source").Text(), m.Field("options").Texts(), m.Field("destination").Text(), false, m)
 	if deviceClaim != nil {
-		deviceClaim.edit = func(policy.Decision) string { return c.SetInside(m, "source", jsonedit.Quote(c.listen)) }
+		deviceClaim.edit = func(d policy.Decision) string { return c.SetInside(m, "source", c.socketText(d)) }
 	}
 }
 

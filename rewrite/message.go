@@ -25,7 +25,11 @@ func (o Outcome) Warning() string {
 		if !ok || o.Before == o.After && !o.pending() {
 			return ""
 		}
-		return fmt.Sprintf("safesock: the mount%s %s safesock's own socket instead of the Engine's%s", m.On(), o.would("is"), because(d, ""))
+		socket := "safesock's own socket instead of the Engine's"
+		if d.With != "" {
+			socket = d.With + " instead of the Engine's socket"
+		}
+		return fmt.Sprintf("safesock: the mount%s %s %s%s", m.On(), o.would("is"), socket, because(d, ""))
 	case policy.Bind:
 		p, ok := o.Claim.(policy.Port)
 		if !ok || o.Before == o.After && !o.pending() {
@@ -112,7 +116,7 @@ func (o Outcome) pending() bool {
 		}
 		return o.Before == o.After
 	case policy.Mount:
-		return o.Before == o.After && claim.Engine
+		return o.Before == o.After && claim.Engine && claim.Socket
 	}
 	return false
 }

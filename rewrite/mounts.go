@@ -47,14 +47,6 @@ func (c *reading) bind(source, target string, readOnly bool, at jsonedit.Value) 
 	return c.claim(m, at)
 }
 
-// inRun is a path without the link that /var/run is on every Linux system.
-func inRun(path string) string {
-	if below, found := strings.CutPrefix(path, "/var/run/"); found {
-		return "/run/" + below
-	}
-	return path
-}
-
 // holdsSocket reports whether a path is an engine's socket, or a folder that can
 // hold such a socket.
 func (c *reading) holdsSocket(source string) bool {
@@ -118,8 +110,8 @@ func (c *reading) spec(at jsonedit.Value, text string, editable bool) {
 		cl.advice = "name it in Binds"
 		return
 	}
-	cl.edit = func(policy.Decision) string {
-		text := jsonedit.Quote(c.listen + text[len(source):])
+	cl.edit = func(d policy.Decision) string {
+		text := jsonedit.Quote(cmp.Or(d.With, c.listen) + text[len(source):])
 		c.Replace(at, text)
 		return text
 	}
@@ -178,8 +170,8 @@ func (c *reading) mounts(list jsonedit.Value) {
 			if source = cmp.Or(source, target); source == "" {
 				continue
 			}
-			c.bind(source, target, readOnly, m).edit = func(policy.Decision) string {
-				return c.SetInside(m, "Source", jsonedit.Quote(c.listen))
+			c.bind(source, target, readOnly, m).edit = func(d policy.Decision) string {
+				return c.SetInside(m, "Source", c.socketText(d))
 			}
 		}
 	}
@@ -234,9 +226,9 @@ func (c *reading) volumeOptions(driver, options jsonedit.Value, target string, r
 	}
 	claims, deviceClaim := c.mounted(kind, device.Text(), strings.Split(flags, ","), target, readOnly, at, options)
 	if deviceClaim != nil && at == device && inBody(device) {
-		deviceClaim.edit = func(policy.Decision) string {
-			c.Replace(device, jsonedit.Quote(c.listen))
-			return jsonedit.Quote(c.listen)
+		deviceClaim.edit = func(d policy.Decision) string {
+			c.Replace(device, c.socketText(d))
+			return c.socketText(d)
 		}
 	}
 	return claims
