@@ -30,7 +30,7 @@ func libpodSpec(c *reading) {
 	}
 	for v := range spec.Field("volumes").Items() {
 		options := v.Field("Options").Texts()
-		c.volume(v.Field("Name").Text(), v.Field("Dest").Text(), slices.Contains(options, "ro"), v)
+		c.volume(v.Field("Name").Text(), v.Field("Dest").Text(), isReadOnly(options), v)
 		c.keptFolders(options, v.Field("Dest").Text(), v)
 	}
 	for v := range spec.Field("overlay_volumes").Items() {

@@ -98,7 +98,7 @@ func (c *reading) spec(at jsonedit.Value, text string, editable bool) {
 	}
 	target, mode, _ := strings.Cut(rest, ":")
 	options := strings.Split(mode, ",")
-	readOnly := slices.Contains(options, "ro") || slices.Contains(options, "readonly")
+	readOnly := isReadOnly(options)
 	c.keptFolders(options, target, at)
 	// For Podman, a text that begins with a dot is a path, too.
 	if !strings.HasPrefix(source, "/") && !strings.HasPrefix(source, ".") {
@@ -243,7 +243,7 @@ var volumeKeys = []string{"type", "device", "o", "size", "inodes", "uid", "gid",
 // options. The deviceClaim is one of the claims, nil unless the device is a path
 // of the host.
 func (c *reading) mounted(kind, device string, options []string, target string, readOnly bool, at, list jsonedit.Value) (claims []*claim, deviceClaim *claim) {
-	readOnly = readOnly || slices.Contains(options, "ro")
+	readOnly = readOnly || isReadOnly(options)
 	binds := bindOption(options)
 	for _, option := range options {
 		name, folders, _ := strings.Cut(option, "=")
@@ -272,6 +272,17 @@ func (c *reading) mounted(kind, device string, options []string, target string, 
 	}
 	deviceClaim = c.bind(source, target, readOnly, at)
 	return append(claims, deviceClaim), deviceClaim
+}
+
+// isReadOnly reports whether options make a mount read-only. The last of "ro" and
+// "rw" counts, and no other word (moby/sys/mount: parseOptions).
+func isReadOnly(options []string) bool {
+	for _, option := range slices.Backward(options) {
+		if option == "ro" || option == "rw" {
+			return option == "ro"
+		}
+	}
+	return false
 }
 
 func bindOption(options []string) bool {
