@@ -146,8 +146,8 @@ func (l *loader) checkAction(r *rule, spec KindSpec) {
 		l.fault(action.Range(), "Bind without an address", `Say where to bind the port, as in to = ["127.0.0.1"].`)
 	case r.action != Bind && to != nil:
 		l.fault(to.NameRange, "Address without bind", `Only rules with action = "bind" have to.`)
-	case r.action != Replace && with != nil:
-		l.fault(with.NameRange, "Socket without replace", `Only rules with action = "replace" have with.`)
+	case (r.Kind != KindMount || r.action != Replace) && with != nil:
+		l.fault(with.NameRange, "Socket without replace", `Only mount rules with action = "replace" have with.`)
 	}
 }
 

@@ -307,7 +307,7 @@ func (c *pass) edit() {
 	for _, cl := range c.claims {
 		if cl.edit != nil && !c.met(cl.Claim, cl.decision) {
 			cl.edited, cl.after = true, cl.edit(cl.decision)
-			if cl.decision.Action == policy.Replace {
+			if _, isMount := cl.Claim.(policy.Mount); isMount {
 				cl.decision.Reason = c.groupAdvice(c.replacement(cl.decision))
 			}
 		}
