@@ -36,7 +36,7 @@
 #   warn      the same, and tell the client
 #   deny      refuse the whole call; what no rule decides is denied, too
 #   bind      port: publish it on the addresses in "to" instead
-#   replace   mount: put safesock's own socket there instead of the Engine's
+#   replace   mount: not the Engine's socket but safesock's own, or with = "/run/other.sock"
 #
 # WHAT A CONDITION SEES
 #

@@ -33,8 +33,8 @@ network "no way around published ports" {
 }
 
 
-# Paths of the host: the checkouts, and safesock's socket in place of the
-# Engine's.
+# Paths of the host: the checkouts, the time zone, and safesock's socket in place
+# of the Engine's.
 
 mount "the Engine's socket" {
   when   = mount.socket
@@ -46,9 +46,17 @@ mount "the job's folder" {
   action = "allow"
 }
 
+# Many compose files mount the host's time zone. mount.source is where
+# /etc/localtime leads: below /usr/share/zoneinfo, or below /etc/zoneinfo as on
+# Alpine. On a host without a link it is /etc/localtime itself.
+mount "the time zone, to read" {
+  when   = mount.read_only && (contains(["/etc/localtime", "/etc/timezone", "/usr/share/zoneinfo"], mount.source) || startswith(mount.source, "/usr/share/zoneinfo/") || startswith(mount.source, "/etc/zoneinfo/"))
+  action = "allow"
+}
+
 mount "nothing else of the host" {
   action  = "deny"
-  message = "jobs may mount what is below ${local.workspace}"
+  message = "jobs may mount what is below ${local.workspace}, and read the time zone"
 }
 
 

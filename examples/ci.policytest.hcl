@@ -94,6 +94,43 @@ case "a link out of the checkouts" {
   EOT
 }
 
+case "the host's time zone, on Debian and Fedora, on Alpine, and where it is a copy" {
+  compose = <<-EOT
+    services:
+      debian:
+        image: debian
+        volumes: ["/etc/localtime:/etc/localtime:ro", "/etc/timezone:/etc/timezone:ro"]
+      alpine:
+        image: alpine
+        volumes: ["/srv/alpine/localtime:/etc/localtime:ro"]
+      copy:
+        image: copy
+        volumes: ["/srv/copy/localtime:/etc/localtime:ro", "/usr/share/zoneinfo:/usr/share/zoneinfo:ro"]
+  EOT
+  links = {
+    "/etc/localtime"        = "/usr/share/zoneinfo/Europe/Berlin"
+    "/srv/alpine/localtime" = "/etc/zoneinfo/Europe/Berlin"
+    "/srv/copy/localtime"   = "/etc/localtime"
+  }
+  want = <<-EOT
+    alpine: mount /etc/zoneinfo/Europe/Berlin /etc/localtime (ro): allow (the time zone, to read)
+    copy: mount /usr/share/zoneinfo/Europe/Berlin /etc/localtime (ro): allow (the time zone, to read)
+    copy: mount /usr/share/zoneinfo /usr/share/zoneinfo (ro): allow (the time zone, to read)
+    debian: mount /usr/share/zoneinfo/Europe/Berlin /etc/localtime (ro): allow (the time zone, to read)
+    debian: mount /etc/timezone /etc/timezone (ro): allow (the time zone, to read)
+  EOT
+}
+
+case "a time zone that the job could change" {
+  run   = "docker run -v /etc/localtime:/etc/localtime -v /etc/timezone:/etc/timezone -v /etc/timezone/../shadow:/shadow:ro web"
+  links = { "/etc/localtime" = "/usr/share/zoneinfo/Europe/Berlin" }
+  want  = <<-EOT
+    mount /usr/share/zoneinfo/Europe/Berlin /etc/localtime (rw): deny (nothing else of the host)
+    mount /etc/timezone /etc/timezone (rw): deny (nothing else of the host)
+    mount /etc/shadow /shadow (ro): deny (nothing else of the host)
+  EOT
+}
+
 case "a link to the host's root, not a checkout" {
   run  = "docker run -v /home/runner/work/../../../etc:/etc2 web"
   want = <<-EOT

@@ -42,6 +42,15 @@ func resolveAs(path, file string) place {
 	return found
 }
 
+// GroupOf is the number of a file's group.
+func (Machine) GroupOf(path string) (int, error) {
+	var stat unix.Stat_t
+	if err := unix.Stat(path, &stat); err != nil {
+		return 0, &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return int(stat.Gid), nil
+}
+
 // SameFile reports whether two paths lead to the same file, as hard links do and
 // paths through the root of a process. A path that leads nowhere is the same
 // file as no other.

@@ -134,7 +134,7 @@ func runCase(t *testing.T, archive *txtar.Archive) string {
 	decider := p.For(call)
 	for _, line := range claims {
 		d := decider.Decide(readClaim(t, line))
-		fmt.Fprintf(&b, "%s\n\t%s%s (%s)\n", line, d.Action, strings.TrimRight(fmt.Sprint(" ", strings.Trim(fmt.Sprint(d.To), "[]")), " "), d.Rule)
+		fmt.Fprintf(&b, "%s\n\t%s%s (%s)\n", line, d.Action, strings.TrimRight(fmt.Sprint(" ", strings.Trim(fmt.Sprint(d.To), "[]"), d.With), " "), d.Rule)
 		for _, more := range []string{d.Message, d.Reason} {
 			if more != "" {
 				fmt.Fprintf(&b, "\t%s\n", more)

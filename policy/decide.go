@@ -103,7 +103,7 @@ func (d *Decider) holds(r *rule) (bool, error) {
 func (d *Decider) outcome(r *rule) Decision {
 	denied := Decision{Rule: r.Rule}
 	port, _ := d.scope.claim.(*portFacts)
-	decision := Decision{Action: r.action, Rule: r.Rule}
+	decision := Decision{Action: r.action, With: r.with, Rule: r.Rule}
 	if r.message != nil {
 		message, err := d.text(r.message)
 		if err != nil {

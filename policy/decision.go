@@ -14,7 +14,7 @@ const (
 	Allow                 // leave it as it came
 	Warn                  // leave it as it came, and tell
 	Bind                  // publish the port on other addresses
-	Replace               // use another thing instead: safesock's own socket, the Engine's own frontend
+	Replace               // use another thing instead: another socket, the Engine's own frontend
 )
 
 func (a Action) String() string {
@@ -51,6 +51,7 @@ func (r Rule) String() string {
 type Decision struct {
 	Action  Action
 	To      []netip.Addr // for Bind, one or more addresses, each in its shortest form
+	With    string       // for Replace, the path of the socket to mount; "" for safesock's own
 	Rule    Rule         // the rule that decided; zero if none did
 	Message string       // the rule's message, for the client; "" if it has none
 	Reason  string       // anything else that the client should know: an expression that failed, an address that was left out

@@ -94,7 +94,7 @@ var mountKind = KindSpec{KindMount, "A path of the host in a container.", []Acti
 	{Name: "engine", Doc: "whether source is, or is a folder that holds, the socket of an Engine or of containerd",
 		Example: `mount.engine`,
 		get:     fact(func(m *Mount) bool { return m.Engine })},
-	{Name: "socket", Doc: "whether source is the socket of the very Engine that safesock guards, which replace can put its own in place of",
+	{Name: "socket", Doc: "whether source is the socket of the very Engine that safesock guards, which replace can put another in place of",
 		Example: `mount.socket`,
 		get:     fact(func(m *Mount) bool { return m.Socket })},
 }}

@@ -28,6 +28,7 @@ type rule struct {
 	action  Action
 	to      *expression  // for Bind
 	addrs   []netip.Addr // to, if it is constant
+	with    string       // for Replace: the socket to mount, "" for safesock's own
 	message *expression  // nil if there is none
 	expires *time.Time   // nil for a rule that does not expire
 

@@ -36,6 +36,8 @@ func (l *loader) readBlock(f *source, block *hclsyntax.Block) *rule {
 			l.readAction(r, spec, attr)
 		case "to":
 			l.readTo(r, attr)
+		case "with":
+			l.readWith(r, attr)
 		case "message":
 			r.message = l.readMessage(r, attr)
 		case "expires":
@@ -132,10 +134,11 @@ var actionSynonyms = map[string]string{
 	"rewrite": "bind", "listen": "bind", "publish": "bind", "loopback": "bind", "substitute": "replace",
 }
 
-// checkAction checks that a rule has an action, and addresses if and only if it
-// binds.
+// checkAction checks that a rule has an action, addresses if and only if it
+// binds, and a socket only if it replaces.
 func (l *loader) checkAction(r *rule, spec KindSpec) {
-	action, to := r.block.Body.Attributes["action"], r.block.Body.Attributes["to"]
+	attrs := r.block.Body.Attributes
+	action, to, with := attrs["action"], attrs["to"], attrs["with"]
 	switch {
 	case action == nil:
 		l.fault(r.block.DefRange(), "Rule without an action", `Say what to do, as in action = "deny".`)
@@ -143,6 +146,8 @@ func (l *loader) checkAction(r *rule, spec KindSpec) {
 		l.fault(action.Range(), "Bind without an address", `Say where to bind the port, as in to = ["127.0.0.1"].`)
 	case r.action != Bind && to != nil:
 		l.fault(to.NameRange, "Address without bind", `Only rules with action = "bind" have to.`)
+	case (r.Kind != KindMount || r.action != Replace) && with != nil:
+		l.fault(with.NameRange, "Socket without replace", `Only mount rules with action = "replace" have with.`)
 	}
 }
 

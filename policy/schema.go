@@ -10,6 +10,7 @@ var Schema = Spec{
 		{"when", "bool", "the rule decides the claims for which this holds; without it, all of its kind"},
 		{"action", "string", "what to do about the claim"},
 		{"to", "list of string", "for bind: the addresses to publish on; literals, interface(name), or both"},
+		{"with", "string", "for replace: the socket to mount instead of the Engine's, an absolute path; without it, safesock's own"},
 		{"message", "string", "what the client is told besides"},
 		{"expires", "string", "the time from which on the rule is skipped, as in \"2027-01-01T00:00:00Z\""},
 	},

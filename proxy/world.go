@@ -40,6 +40,18 @@ func (w callWorld) Resolve(path string) (resolved string, exists bool, err error
 
 func (w callWorld) OwnsBuild(id string) bool { return w.server.builds.owns(id, w.uid) }
 
+// GroupOf fails if safesock does not see the Engine's files.
+func (w callWorld) GroupOf(path string) (int, error) {
+	sight, err := w.sight()
+	switch {
+	case err != nil:
+		return 0, err
+	case sight.Paths != "":
+		return 0, rewrite.Elsewhere(sight.Paths)
+	}
+	return w.Machine.GroupOf(path)
+}
+
 // HasInterface is true of each interface if safesock does not see the Engine's.
 func (w callWorld) HasInterface(name string) (bool, error) {
 	sight, err := w.sight()

@@ -227,8 +227,9 @@ func isSame(a, b policy.Decision) bool {
 // decideClaim decides one port of a claim, or the claim. It also returns an
 // address that the policy would accept.
 func (c *pass) decideClaim(rules *policy.Decider, cl *claim, one policy.Claim) (decision policy.Decision, advised string) {
-	decision = rules.Decide(one)
-	if c.recheck || cl.advice != "" {
+	decision = c.possible(rules.Decide(one))
+	_, isMount := one.(policy.Mount) // a client can copy a mount from a container that exists
+	if isMount || c.recheck || cl.advice != "" {
 		decision = c.acceptEdited(rules, one, decision)
 	}
 	if cl.portlessMode != "" && decision.Action == policy.Deny {
@@ -266,12 +267,12 @@ func advisedIP(rules *policy.Decider, claimed policy.Claim, decision policy.Deci
 // interface, and a later rule can refuse a client that asks for every interface:
 // the port stays bound.
 func (c *pass) acceptEdited(rules *policy.Decider, edited policy.Claim, decision policy.Decision) policy.Decision {
-	if decision.Action != policy.Deny && met(edited, decision, c.listen) {
+	if _, isPort := edited.(policy.Port); isPort && decision.Action != policy.Deny && c.met(edited, decision) {
 		return decision
 	}
 	for _, original := range c.originals(edited) {
-		before := rules.Decide(original)
-		if (before.Action == policy.Bind || before.Action == policy.Replace) && met(edited, before, c.listen) {
+		before := c.possible(rules.Decide(original))
+		if (before.Action == policy.Bind || before.Action == policy.Replace) && c.met(edited, before) {
 			return before
 		}
 	}
@@ -287,26 +288,32 @@ func (c *pass) originals(edited policy.Claim) (all []policy.Claim) {
 			all = append(all, claim)
 		}
 	case policy.Mount:
-		if claim.Source == c.listen {
-			claim.Source, claim.Engine, claim.Socket = c.upstream, true, true
-			all = append(all, claim)
-		}
+		claim.Source, claim.Engine, claim.Socket, claim.Unseen = c.upstream, true, true, ""
+		all = append(all, claim)
 	}
 	return all
+}
+
+// met reports whether a claim needs no change after a decision.
+func (c *pass) met(claimed policy.Claim, decision policy.Decision) bool {
+	return met(claimed, decision, c.replacement(decision).path)
 }
 
 // edit makes the changes that the decisions ask for, or refuses the call.
 func (c *pass) edit() {
 	for _, cl := range c.claims {
 		refused := cl.decision.Action == policy.Deny && cl.portlessMode == ""
-		if refused || !cl.met(c.listen) && !cl.editable() {
+		if refused || !c.met(cl.Claim, cl.decision) && !cl.editable() {
 			c.refusal = &Refusal{http.StatusForbidden, denial(cl, c.call.Method+" "+c.call.Path)}
 			return
 		}
 	}
 	for _, cl := range c.claims {
-		if cl.edit != nil && !cl.met(c.listen) {
+		if cl.edit != nil && !c.met(cl.Claim, cl.decision) {
 			cl.edited, cl.after = true, cl.edit(cl.decision)
+			if _, isMount := cl.Claim.(policy.Mount); isMount {
+				cl.decision.Reason = c.groupAdvice(c.replacement(cl.decision))
+			}
 		}
 	}
 	c.writeLists()

@@ -29,7 +29,8 @@ var update = flag.Bool("update", false, "write what came of the cases into their
 //
 //	-- policy --                    rules before the built-in ones
 //	-- engine GET /images/web/json -- what the Engine answers, 404 without it; a first line "status N" is its status
-//	-- path /var/run --             where a path leads, to itself without it; "error …" if it cannot be looked at, "elsewhere …" if none can be
+//	-- path /var/run --             where a path leads, to itself without it; "missing" if it does not exist, "error …" if it cannot be looked at, "elsewhere …" if none can be
+//	-- group /run/docker.sock --    the number of the file's group; without it, nobody can tell
 //	-- interface br0 --             the host has this network interface
 //	-- bridge br0 --                this bridge has ports that are no container's
 //	-- port tcp 127.0.0.1 ::1 --    the answer to a question about a free port

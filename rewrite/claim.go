@@ -68,12 +68,9 @@ func (cl *claim) before() string {
 	return cl.at.Raw()
 }
 
-// met reports whether a claim needs no change.
-func (cl *claim) met(listen string) bool { return met(cl.Claim, cl.decision, listen) }
-
 // met reports whether a claim needs no change after a decision. A mount that a
-// rule replaces needs none if its source is safesock's own socket, listen.
-func met(claimed policy.Claim, decision policy.Decision, listen string) bool {
+// rule replaces needs none if its source is the socket that the rule mounts.
+func met(claimed policy.Claim, decision policy.Decision, socket string) bool {
 	switch decision.Action {
 	case policy.Allow, policy.Warn:
 		return true
@@ -82,7 +79,7 @@ func met(claimed policy.Claim, decision policy.Decision, listen string) bool {
 		return ok && isOneOf(port.IP, decision.To)
 	case policy.Replace:
 		mount, ok := claimed.(policy.Mount)
-		return ok && mount.Source == listen
+		return ok && mount.Source == socket
 	}
 	return false
 }

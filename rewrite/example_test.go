@@ -25,6 +25,7 @@ func (emptyWorld) HasInterface(string) (bool, error) { return false, nil }
 
 func (emptyWorld) Addresses(string) ([]netip.Addr, error) { return nil, nil }
 
+func (emptyWorld) GroupOf(string) (int, error)          { return 0, nil }
 func (emptyWorld) HasForeignPorts(string) (bool, error) { return false, nil }
 func (emptyWorld) OwnsBuild(string) bool                { return true }
 

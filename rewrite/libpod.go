@@ -30,7 +30,7 @@ func libpodSpec(c *reading) {
 	}
 	for v := range spec.Field("volumes").Items() {
 		options := v.Field("Options").Texts()
-		c.volume(v.Field("Name").Text(), v.Field("Dest").Text(), slices.Contains(options, "ro"), v)
+		c.volume(v.Field("Name").Text(), v.Field("Dest").Text(), isReadOnly(options), v)
 		c.keptFolders(options, v.Field("Dest").Text(), v)
 	}
 	for v := range spec.Field("overlay_volumes").Items() {
@@ -119,7 +119,7 @@ func (c *reading) libpodNetworks(spec jsonedit.Value) {
 func (c *reading) libpodMount(m jsonedit.Value) {
 	deviceClaim := c.runtimeMount(m.Field("type").Text(), m.Field("source").Text(), m.Field("options").Texts(), m.Field("destination").Text(), false, m)
 	if deviceClaim != nil {
-		deviceClaim.edit = func(policy.Decision) string { return c.SetInside(m, "source", jsonedit.Quote(c.listen)) }
+		deviceClaim.edit = func(d policy.Decision) string { return c.SetInside(m, "source", c.socketText(d)) }
 	}
 }
 

@@ -24,13 +24,18 @@ func (o Outcome) Warning() string {
 		if o.Before == o.After && !o.pending() {
 			return ""
 		}
-		if m, ok := o.Claim.(policy.Mount); ok {
-			return fmt.Sprintf("safesock: the mount%s %s safesock's own socket instead of the Engine's%s", m.On(), o.would("is"), because(d, ""))
-		}
-		if p := o.Claim.(policy.Privilege); p.Value == anyFrontend { // most Dockerfiles name none
+		m, ok := o.Claim.(policy.Mount)
+		switch {
+		case !ok && o.Claim.(policy.Privilege).Value == anyFrontend: // most Dockerfiles name none
 			return ""
+		case !ok:
+			return fmt.Sprintf("safesock: %s %s replaced by the Engine's own%s", o.Claim.Subject(), o.would("is"), because(d, ""))
 		}
-		return fmt.Sprintf("safesock: %s %s replaced by the Engine's own%s", o.Claim.Subject(), o.would("is"), because(d, ""))
+		socket := "safesock's own socket instead of the Engine's"
+		if d.With != "" {
+			socket = d.With + " instead of the Engine's socket"
+		}
+		return fmt.Sprintf("safesock: the mount%s %s %s%s", m.On(), o.would("is"), socket, because(d, ""))
 	case policy.Bind:
 		p, ok := o.Claim.(policy.Port)
 		if !ok || o.Before == o.After && !o.pending() {
@@ -121,7 +126,7 @@ func (o Outcome) pending() bool {
 		}
 		return o.Before == o.After
 	case policy.Mount:
-		return o.Before == o.After && claim.Engine
+		return o.Before == o.After && claim.Engine && claim.Socket
 	case policy.Privilege:
 		return o.Before == o.After && claim.Replaceable
 	}

@@ -47,14 +47,6 @@ func (c *reading) bind(source, target string, readOnly bool, at jsonedit.Value) 
 	return c.claim(m, at)
 }
 
-// inRun is a path without the link that /var/run is on every Linux system.
-func inRun(path string) string {
-	if below, found := strings.CutPrefix(path, "/var/run/"); found {
-		return "/run/" + below
-	}
-	return path
-}
-
 // holdsSocket reports whether a path is an engine's socket, or a folder that can
 // hold such a socket.
 func (c *reading) holdsSocket(source string) bool {
@@ -106,7 +98,7 @@ func (c *reading) spec(at jsonedit.Value, text string, editable bool) {
 	}
 	target, mode, _ := strings.Cut(rest, ":")
 	options := strings.Split(mode, ",")
-	readOnly := slices.Contains(options, "ro") || slices.Contains(options, "readonly")
+	readOnly := isReadOnly(options)
 	c.keptFolders(options, target, at)
 	// For Podman, a text that begins with a dot is a path, too.
 	if !strings.HasPrefix(source, "/") && !strings.HasPrefix(source, ".") {
@@ -118,8 +110,8 @@ func (c *reading) spec(at jsonedit.Value, text string, editable bool) {
 		cl.advice = "name it in Binds"
 		return
 	}
-	cl.edit = func(policy.Decision) string {
-		text := jsonedit.Quote(c.listen + text[len(source):])
+	cl.edit = func(d policy.Decision) string {
+		text := jsonedit.Quote(cmp.Or(d.With, c.listen) + text[len(source):])
 		c.Replace(at, text)
 		return text
 	}
@@ -178,8 +170,8 @@ func (c *reading) mounts(list jsonedit.Value) {
 			if source = cmp.Or(source, target); source == "" {
 				continue
 			}
-			c.bind(source, target, readOnly, m).edit = func(policy.Decision) string {
-				return c.SetInside(m, "Source", jsonedit.Quote(c.listen))
+			c.bind(source, target, readOnly, m).edit = func(d policy.Decision) string {
+				return c.SetInside(m, "Source", c.socketText(d))
 			}
 		}
 	}
@@ -234,9 +226,9 @@ func (c *reading) volumeOptions(driver, options jsonedit.Value, target string, r
 	}
 	claims, deviceClaim := c.mounted(kind, device.Text(), strings.Split(flags, ","), target, readOnly, at, options)
 	if deviceClaim != nil && at == device && inBody(device) {
-		deviceClaim.edit = func(policy.Decision) string {
-			c.Replace(device, jsonedit.Quote(c.listen))
-			return jsonedit.Quote(c.listen)
+		deviceClaim.edit = func(d policy.Decision) string {
+			c.Replace(device, c.socketText(d))
+			return c.socketText(d)
 		}
 	}
 	return claims
@@ -251,7 +243,7 @@ var volumeKeys = []string{"type", "device", "o", "size", "inodes", "uid", "gid",
 // options. The deviceClaim is one of the claims, nil unless the device is a path
 // of the host.
 func (c *reading) mounted(kind, device string, options []string, target string, readOnly bool, at, list jsonedit.Value) (claims []*claim, deviceClaim *claim) {
-	readOnly = readOnly || slices.Contains(options, "ro")
+	readOnly = readOnly || isReadOnly(options)
 	binds := bindOption(options)
 	for _, option := range options {
 		name, folders, _ := strings.Cut(option, "=")
@@ -280,6 +272,17 @@ func (c *reading) mounted(kind, device string, options []string, target string, 
 	}
 	deviceClaim = c.bind(source, target, readOnly, at)
 	return append(claims, deviceClaim), deviceClaim
+}
+
+// isReadOnly reports whether options make a mount read-only. The last of "ro" and
+// "rw" counts, and no other word (moby/sys/mount: parseOptions).
+func isReadOnly(options []string) bool {
+	for _, option := range slices.Backward(options) {
+		if option == "ro" || option == "rw" {
+			return option == "ro"
+		}
+	}
+	return false
 }
 
 func bindOption(options []string) bool {

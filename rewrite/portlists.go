@@ -46,7 +46,7 @@ func (c *reading) claimPort(l *portList, port policy.Port) {
 // writeLists writes what the decisions change in lists.
 func (c *reading) writeLists() {
 	for _, cl := range c.claims {
-		unmet := !cl.met(c.listen)
+		unmet := !met(cl.Claim, cl.decision, "")
 		for _, i := range cl.items {
 			item := &cl.list.items[i]
 			item.mixed = item.mixed || item.claim != nil && !slices.Equal(item.claim.decision.To, cl.decision.To)

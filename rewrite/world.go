@@ -24,6 +24,8 @@ type World interface {
 	// far as the path exists. A path with an error counts as the worst that it
 	// could be.
 	Resolve(path string) (resolved string, exists bool, err error)
+	// GroupOf is the number of the group of a file of the host.
+	GroupOf(path string) (int, error)
 	// HasInterface reports whether the host has a network interface.
 	HasInterface(name string) (bool, error)
 	// Addresses are the addresses of a network interface of the host.
@@ -71,6 +73,7 @@ type remembered struct {
 // resolution is where a path of the host leads, or why nobody can tell.
 type resolution struct {
 	path      string
+	missing   bool
 	unseen    string
 	elsewhere bool
 }
@@ -119,11 +122,11 @@ func (m *memory) resolve(path string) (resolution, *Refusal) {
 		return resolution{}, refusal
 	}
 	found := resolution{path: path}
-	if resolved, _, err := m.Resolve(path); err != nil {
+	if resolved, exists, err := m.Resolve(path); err != nil {
 		found.unseen = err.Error()
 		found.elsewhere = errors.As(err, new(Elsewhere))
 	} else {
-		found.path = resolved
+		found.path, found.missing = resolved, !exists
 	}
 	m.paths[path] = found
 	return found, nil

@@ -22,6 +22,7 @@ type world struct {
 	policy     string
 	engine     map[string]Answer
 	paths      map[string]string
+	groups     map[string]int
 	interfaces map[string]bool
 	bridges    map[string]bool
 	ports      map[string]int // by what is asked, as in "tcp 127.0.0.1 ::1 8000-8010 #2"
@@ -32,7 +33,7 @@ type world struct {
 
 func newWorld() *world {
 	return &world{
-		engine: map[string]Answer{}, paths: map[string]string{}, interfaces: map[string]bool{}, bridges: map[string]bool{}, ports: map[string]int{},
+		engine: map[string]Answer{}, paths: map[string]string{}, groups: map[string]int{}, interfaces: map[string]bool{}, bridges: map[string]bool{}, ports: map[string]int{},
 	}
 }
 
@@ -53,6 +54,12 @@ func (w *world) learn(t *testing.T, name, text string) {
 		w.engine[path] = a
 	case "path":
 		w.paths[rest] = line
+	case "group":
+		gid, err := strconv.Atoi(line)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		w.groups[rest] = gid
 	case "interface":
 		w.interfaces[rest] = true
 	case "bridge":
@@ -91,9 +98,20 @@ func (w *world) Resolve(path string) (resolved string, exists bool, err error) {
 		if why, is := strings.CutPrefix(resolved, "elsewhere "); is {
 			return "", false, Elsewhere(why)
 		}
+		if resolved == "missing" {
+			return path, false, nil
+		}
 		return resolved, true, nil
 	}
 	return path, true, nil
+}
+
+func (w *world) GroupOf(path string) (int, error) {
+	gid, ok := w.groups[path]
+	if !ok {
+		return 0, errors.New("the case does not say")
+	}
+	return gid, nil
 }
 
 func (w *world) HasInterface(name string) (bool, error) { return w.interfaces[name], nil }
@@ -230,6 +248,8 @@ func (*hostile) Engine(path string) (Answer, error) {
 	}
 	return Answer{Status: http.StatusOK, Body: whole(path, string(body))}, nil
 }
+
+func (*hostile) GroupOf(path string) (int, error) { return len(path), nil }
 
 func (*hostile) HasInterface(string) (bool, error) { return true, nil }
 

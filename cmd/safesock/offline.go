@@ -53,6 +53,7 @@ func (v *verdict) itself(p *policy.Policy, o *offline) policy.Decision {
 // machine is the host of a world.
 type machine interface {
 	Resolve(path string) (resolved string, exists bool, err error)
+	GroupOf(path string) (int, error)
 	HasInterface(name string) (bool, error)
 	Addresses(name string) ([]netip.Addr, error)
 	HasForeignPorts(bridge string) (bool, error)

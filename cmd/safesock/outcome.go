@@ -23,9 +23,13 @@ func asked(claim policy.Claim) string { return containerIDs.ReplaceAllString(cla
 // inALine returns a claim and what it asks for.
 func inALine(claim policy.Claim) string { return strings.TrimSpace(claim.Title() + " " + asked(claim)) }
 
-// decided returns an outcome's action, and the addresses that a port is bound to.
+// decided returns an outcome's action, and the addresses that a port is bound to or
+// the socket that a rule names.
 func decided(o rewrite.Outcome) string {
 	decision := o.Decision
+	if decision.With != "" {
+		return decision.Action.String() + " with " + decision.With
+	}
 	port, ok := o.Claim.(policy.Port)
 	if decision.Action != policy.Bind || !ok {
 		return decision.Action.String()

@@ -272,6 +272,8 @@ func (h madeHost) Resolve(path string) (resolved string, exists bool, err error)
 	return followLinks(path, h.links), true, nil
 }
 
+func (h madeHost) GroupOf(string) (int, error) { return 0, nil }
+
 func (h madeHost) HasInterface(name string) (bool, error) {
 	_, found := h.addresses[name]
 	return found, nil

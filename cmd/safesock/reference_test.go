@@ -19,18 +19,24 @@ import (
 	"github.com/safesock/safesock/rewrite"
 )
 
-var update = flag.Bool("update", false, "write docs/policy.md as it should read")
+var update = flag.Bool("update", false, "write docs as they should read")
 
 const reference = "../../docs/policy.md"
 
-// TestReferenceIsTrue generates the reference of the language: its tables from the
-// code, and the output of its commands by running them on the policies above them.
-func TestReferenceIsTrue(t *testing.T) {
-	text, err := os.ReadFile(reference)
+// TestDocsAreTrue generates what pages have of the code: the tables of the
+// language, and the output of commands by running them on the policies above them.
+func TestDocsAreTrue(t *testing.T) {
+	for _, page := range []string{reference, "../../docs/tools.md"} {
+		t.Run(filepath.Base(page), func(t *testing.T) { checkPage(t, page) })
+	}
+}
+
+func checkPage(t *testing.T, page string) {
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, err := filepath.Abs(reference)
+	path, err := filepath.Abs(page)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +50,7 @@ func TestReferenceIsTrue(t *testing.T) {
 			t.Fatal(err)
 		}
 	default:
-		t.Errorf("%s", diff.Diff("docs/policy.md", text, "as it should read", []byte(got)))
+		t.Errorf("%s", diff.Diff(page, text, "as it should read", []byte(got)))
 	}
 }
 
