@@ -108,6 +108,10 @@ type pass struct {
 	*reading
 	call    Call
 	recheck bool // the call was edited and is read for the second time
+
+	policy *policy.Policy
+	about  policy.Call
+	past   map[time.Time]*policy.Decider // by when an existing container was created
 }
 
 func newPass(c Call, known *memory) *pass {
@@ -179,6 +183,7 @@ func (c *pass) decide(p *policy.Policy) {
 		about.Endpoint = c.call.Endpoint.Name
 	}
 	rules := p.For(&about)
+	c.policy, c.about, c.past = p, about, map[time.Time]*policy.Decider{}
 	itself := &claim{Claim: policy.API{}, decision: rules.Decide(policy.API{})}
 	var decided []*claim
 	if itself.decision.Action != policy.Allow {
@@ -227,6 +232,9 @@ func (c *pass) decideClaim(rules *policy.Decider, cl *claim, one policy.Claim) (
 	if c.recheck || cl.advice != "" {
 		decision = c.acceptEdited(rules, one, decision)
 	}
+	if port, isPort := one.(policy.Port); isPort && cl.advice != "" {
+		decision = c.withoutExpired(rules, cl.created, port, decision)
+	}
 	if cl.portlessMode != "" && decision.Action == policy.Deny {
 		// The rule decides again when the container joins a network that
 		// publishes the port. Until then the binding stays on loopback.
@@ -272,6 +280,28 @@ func (c *pass) acceptEdited(rules *policy.Decider, edited policy.Claim, decision
 		}
 	}
 	return decision
+}
+
+// withoutExpired decides a port of an existing container as a port without an
+// address if a rule bound such a port to this address when the container was
+// created, and has expired since. The Engine does not know what the client asked
+// for, so that an address that the client named counts as unset, too.
+func (c *pass) withoutExpired(rules *policy.Decider, created time.Time, port policy.Port, decision policy.Decision) policy.Decision {
+	past := c.past[created]
+	if past == nil {
+		about := c.about
+		about.Time = created
+		past = c.policy.For(&about)
+		c.past[created] = past
+	}
+	unset := port
+	unset.IP = ""
+	before, now := past.Decide(unset), rules.Decide(unset)
+	if before.Action != policy.Bind || before.Rule == now.Rule || !isOneOf(port.IP, before.To) || met(port, now, c.listen) {
+		return decision
+	}
+	now.Reason = before.Rule.String() + ", which published it, has expired"
+	return now
 }
 
 // originals are the claims that a decision could have edited into this claim.

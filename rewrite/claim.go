@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/safesock/safesock/policy"
 	"github.com/safesock/safesock/rewrite/jsonedit"
@@ -26,8 +27,9 @@ type claim struct {
 	// JSON text that is sent instead, or by the portList. A claim with neither
 	// refuses the call.
 	edit         func(policy.Decision) string
-	advice       string // for a claim that cannot be edited: what the user can do
-	portlessMode string // the network mode that keeps the port from being published, "" if it is published
+	advice       string    // for a claim that cannot be edited: what the user can do
+	created      time.Time // for a claim of an existing object: when that was created, zero if that is not known
+	portlessMode string    // the network mode that keeps the port from being published, "" if it is published
 
 	decision  policy.Decision
 	advisedIP string // an address that the client could name and the policy accepts, "" if there is none

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/safesock/safesock/policy"
 	"github.com/safesock/safesock/rewrite/jsonedit"
@@ -39,8 +40,9 @@ type reading struct {
 // existing is an object that the Engine has. The claims that its values make
 // cannot be edited.
 type existing struct {
-	advice string // what the user can do about the claims
-	infra  string // for a container in a Podman pod: the id of the pod's infra container
+	advice  string    // what the user can do about the claims
+	created time.Time // zero if that is not known
+	infra   string    // for a container in a Podman pod: the id of the pod's infra container
 }
 
 // exists marks an object as one that the Engine has, before its values make
@@ -50,6 +52,7 @@ func (c *reading) exists(object jsonedit.Value, advice string) *existing {
 		c.existing = map[*jsonedit.Document]*existing{}
 	}
 	x := &existing{advice: advice}
+	x.created, _ = time.Parse(time.RFC3339, object.Field("Created").Text()) // zero is before any rule expires
 	c.existing[object.Document()] = x
 	return x
 }
@@ -151,7 +154,7 @@ func (c *reading) claim(what policy.Claim, at jsonedit.Value) *claim {
 		return cl
 	}
 	if x := c.existing[at.Document()]; x != nil {
-		cl.advice = x.advice
+		cl.advice, cl.created = x.advice, x.created
 	}
 	c.claims = append(c.claims, cl)
 	return cl
