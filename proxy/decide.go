@@ -22,6 +22,7 @@ type intercepted struct {
 
 	record   string   // id of the call's audit record
 	warnings []string // for the client, in the answer
+	pins     []rewrite.Pin
 }
 
 // traits returns what is special about the call's endpoint, 0 if it has none.
@@ -32,15 +33,33 @@ func (x *intercepted) traits() rewrite.Traits {
 	return x.endpoint.Traits
 }
 
-// takesWarnings reports whether an answer with this status has a place for
-// warnings.
-func (x *intercepted) takesWarnings(status int) bool {
-	return status < 300 && x.traits()&rewrite.Warns != 0
+// Answers up to these lengths, in bytes, are edited. A longer one is passed on as
+// it came.
+const (
+	maxWarned = 1 << 20
+	maxError  = 64 << 10
+)
+
+// editable returns the length up to which an answer with this status is edited,
+// 0 if it is not.
+func (x *intercepted) editable(status int) int64 {
+	switch {
+	case status < 300 && x.traits()&rewrite.Warns != 0:
+		return maxWarned
+	case status >= 400 && x != nil && len(x.pins) > 0:
+		return maxError
+	}
+	return 0
 }
 
-// maxAnswer is the length up to which an answer gets warnings, in bytes. A longer
-// one is passed on as it came.
-const maxAnswer = 1 << 20
+// edit adds warnings to an answer, or puts the client's names into an error. It
+// also returns the id of a container that the Engine created.
+func (x *intercepted) edit(status int, answer []byte) (edited []byte, id string) {
+	if status >= 400 {
+		return rewrite.Unpin(answer, x.pins), ""
+	}
+	return rewrite.Warn(answer, x.warnings)
+}
 
 // largeBody is the length above which bodies are decided one at a time. To decide
 // a call takes memory for each of its values, some ten times the body.
@@ -66,6 +85,7 @@ func (x *intercepted) decide(p *policy.Policy, call rewrite.Call, waiting func()
 	if refused != nil {
 		return rewrite.Result{}, refused
 	}
+	x.pins = result.Pins
 	x.warn(call, result.Outcomes)
 	return result, nil
 }

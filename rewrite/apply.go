@@ -57,6 +57,7 @@ type Result struct {
 	Target   string // the request target to send, Call's own if nothing changed it
 	Body     []byte // the body to send, Call's own slice if nothing changed it
 	Outcomes []Outcome
+	Pins     []Pin // the names that were replaced
 
 	Container policy.Container
 	Compose   policy.Compose
@@ -99,7 +100,7 @@ func Apply(p *policy.Policy, c Call, w World) (result Result, err error) {
 		return result, &Refusal{http.StatusInternalServerError, "safesock: the policy's rules do not agree: what " + first.changers() +
 			" made of this call would be changed again by " + second.changers()}
 	}
-	result.Target, result.Body = first.sent, edited.Body
+	result.Target, result.Body, result.Pins = first.sent, edited.Body, first.pinned
 	return result, nil
 }
 

@@ -24,7 +24,8 @@ type reading struct {
 	lists     []*portList
 	published int       // how many ports were claimed
 	notes     []Outcome // changes that no rule decided
-	pins      []func()  // replace names by ids, after the decisions have made their changes
+	pinned    []Pin
+	pins      []func() // replace names by ids, after the decisions have made their changes
 	existing  map[*jsonedit.Document]*existing
 
 	root    jsonedit.Value // the body, absent if it was not read

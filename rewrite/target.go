@@ -7,11 +7,15 @@ import (
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
+// Pin is a mutable name of a call that was replaced by an immutable id.
+type Pin struct{ Name, ID string }
+
 // pinText replaces a mutable name in the body by an immutable text, such as an id.
 func (c *reading) pinText(at jsonedit.Value, text string) {
 	if !inBody(at) || at.Text() == text {
 		return
 	}
+	c.pinned = append(c.pinned, Pin{at.Text(), text})
 	c.pins = append(c.pins, func() {
 		c.note(at, jsonedit.Quote(text))
 		c.Replace(at, jsonedit.Quote(text))
@@ -25,6 +29,7 @@ func (c *reading) pin(variable, id string) {
 	if id == "" || id == name {
 		return
 	}
+	c.pinned = append(c.pinned, Pin{name, id})
 	c.pins = append(c.pins, func() {
 		_, behind, _ := strings.Cut(c.route, "{"+variable)
 		behind = behind[strings.IndexByte(behind, '}')+1:]
