@@ -74,6 +74,9 @@ type request struct {
 	listen   string // path of safesock's own socket, which replaces it in mounts
 }
 
+// Pin is a mutable name of a call that was replaced by an immutable id.
+type Pin struct{ Name, ID string }
+
 // Bounds on the cost of one call. A run of ports is one claim.
 const (
 	maxClaims = 4_096

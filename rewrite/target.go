@@ -7,9 +7,6 @@ import (
 	"github.com/safesock/safesock/rewrite/jsonedit"
 )
 
-// Pin is a mutable name of a call that was replaced by an immutable id.
-type Pin struct{ Name, ID string }
-
 // pinText replaces a mutable name in the body by an immutable text, such as an id.
 func (c *reading) pinText(at jsonedit.Value, text string) {
 	if !inBody(at) || at.Text() == text {
