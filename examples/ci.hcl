@@ -105,6 +105,14 @@ api "only calls that were reviewed" {
   message = "this safesock does not know the call or its API version; update safesock, or set DOCKER_API_VERSION"
 }
 
+# The Engine starts a service's tasks itself, on any node of the swarm: no call
+# passes through safesock then, and the paths of mounts are the node's.
+api "no services of a swarm" {
+  when    = contains(["service.create", "service.update"], call.endpoint)
+  action  = "deny"
+  message = "run a container instead"
+}
+
 api "the rest" {
   action = "allow"
 }

@@ -221,6 +221,7 @@ case "a service of a swarm" {
     {"Name":"web","TaskTemplate":{"ContainerSpec":{"Image":"web"}},"EndpointSpec":{"Ports":[{"TargetPort":80,"PublishedPort":8080}]}}
   EOT
   want = <<-EOT
+    the call: deny (no services of a swarm)
     port 80/tcp *:8080: deny (nowhere to put an address)
   EOT
 }

@@ -172,33 +172,34 @@ func becomesRaw(h head, traits rewrite.Traits) bool {
 	return false
 }
 
-// passOn moves an answer to the client, and logs it. The warnings of its call
-// are added if the answer has a place for them.
+// passOn moves an answer to the client, and logs it. An answer with a place for
+// its call's warnings gets them, and an error the client's own names.
 func (c *connection) passOn(h head, how framing, x *intercepted) error {
 	defer x.done()
-	if !x.takesWarnings(h.status) {
+	limit := x.editable(h.status)
+	if limit == 0 {
 		x.logAnswer(h.status, "")
 		return relay(c.client, c.engine, h, how, chunks{extensions: true})
 	}
 	if h.length < 0 || h.length > c.server.memory.answers.smallest {
-		room, err := c.server.memory.answers.take(maxAnswer, c.engine.waiting)
+		room, err := c.server.memory.answers.take(limit, c.engine.waiting)
 		if err != nil {
 			return err
 		}
 		defer room.keep(0)
 	}
-	n, body, err := c.engine.message(h, how, maxAnswer)
+	n, body, err := c.engine.message(h, how, limit)
 	if err != nil && err != errTooLong { // the answer broke off
 		x.logAnswer(h.status, "")
 		_ = send(c.client, c.engine, len(c.engine.pending)) // the connection ends anyway
 		return err
 	}
-	warned, id := rewrite.Warn(body, x.warnings)
+	edited, id := x.edit(h.status, body)
 	x.logAnswer(h.status, id)
-	if bytes.Equal(warned, body) {
+	if bytes.Equal(edited, body) {
 		return relay(c.client, c.engine, h, how, chunks{extensions: true})
 	}
-	_, err = c.client.Write(append(withLength(h.raw, len(warned)), warned...))
+	_, err = c.client.Write(append(withLength(h.raw, len(edited)), edited...))
 	c.engine.use(n)
 	return err
 }

@@ -12,7 +12,7 @@ const maxBuilds = 1 << 16
 
 // Bounds on the warnings that wait for the terminals of builds.
 const (
-	maxWarned        = 1000 // builds
+	maxWarnedBuilds  = 1000 // builds
 	maxBuildWarnings = 20   // of one build
 )
 
@@ -63,7 +63,7 @@ func (b *builds) warn(id, text string) bool {
 	if slices.Contains(waiting, text) {
 		return true
 	}
-	if len(waiting) == maxBuildWarnings || !some && len(b.warned) == maxWarned {
+	if len(waiting) == maxBuildWarnings || !some && len(b.warned) == maxWarnedBuilds {
 		return false
 	}
 	b.warned[key] = append(waiting, text)

@@ -27,6 +27,7 @@ type intercepted struct {
 	build    string   // id of the build that the call is about
 	warnings []string // for the client, in the answer
 	warned   int64    // length of all warnings
+	pins     []rewrite.Pin
 }
 
 // traits returns what is special about the call's endpoint, 0 if it has none.
@@ -37,10 +38,23 @@ func (x *intercepted) traits() rewrite.Traits {
 	return x.endpoint.Traits
 }
 
-// takesWarnings reports whether an answer with this status has a place for
-// warnings.
-func (x *intercepted) takesWarnings(status int) bool {
-	return status < 300 && x.traits()&rewrite.Warns != 0
+// Answers up to these lengths, in bytes, are edited. A longer one is passed on as
+// it came.
+const (
+	maxWarned = 1 << 20
+	maxError  = 64 << 10
+)
+
+// editable returns the length up to which an answer with this status is edited,
+// 0 if it is not.
+func (x *intercepted) editable(status int) int64 {
+	switch {
+	case status < 300 && x.traits()&rewrite.Warns != 0:
+		return maxWarned
+	case status >= 400 && x != nil && len(x.pins) > 0:
+		return maxError
+	}
+	return 0
 }
 
 // endsLater reports whether the record of the answer waits for its end: only that
@@ -54,9 +68,14 @@ func (x *intercepted) tellsProgress() bool {
 	return x.traits()&rewrite.GRPC != 0 && x.endpoint.Name == "buildkit.status"
 }
 
-// maxAnswer is the length up to which an answer gets warnings, in bytes. A longer
-// one is passed on as it came.
-const maxAnswer = 1 << 20
+// edit adds warnings to an answer, or puts the client's names into an error. It
+// also returns the id of a container that the Engine created.
+func (x *intercepted) edit(status int, answer []byte) (edited []byte, id string) {
+	if status >= 400 {
+		return rewrite.Unpin(answer, x.pins), ""
+	}
+	return rewrite.Warn(answer, x.warnings)
+}
 
 // decide has the policy decide and edit the call, and writes the outcome to the
 // audit log. After an error the call goes no further. waiting is the caller's
@@ -84,6 +103,7 @@ func (x *intercepted) decide(p *policy.Policy, call rewrite.Call, waiting func()
 		return rewrite.Result{}, refused
 	}
 	x.build = result.Build.Ref
+	x.pins = result.Pins
 	x.warn(call, result.Outcomes)
 	return result, nil
 }

@@ -40,7 +40,8 @@
 //	world.go       answers what rewrite asks about the Engine and the host
 //	audit.go       the audit log
 //	refusal.go     what a client is told of a call that goes no further
-//	answers.go     moves the answers, and adds warnings to those that take them
+//	answers.go     moves the answers, adds warnings to those that take them, and
+//	               puts the names that a client used back into errors
 //
 // server.go holds what all connections share: the options, the policy in force
 // and the list of the connections. shares.go bounds the descriptors of each user,

@@ -215,25 +215,25 @@ func grpcStatus(status int) int {
 	return 13 // INTERNAL
 }
 
-// passOn moves an answer to the client as it comes, and logs it. The warnings of
-// its call are added if the answer has a place for them.
+// passOn moves an answer to the client as it comes, and logs it. An answer with a
+// place for its call's warnings gets them, and an error the client's own names.
 func (s *http2Session) passOn(w http.ResponseWriter, answer *http.Response, x *intercepted) {
 	body := io.Reader(answer.Body)
-	if x.takesWarnings(answer.StatusCode) {
+	if limit := x.editable(answer.StatusCode); limit > 0 {
 		x.body.keep(0)
-		room, err := s.server.memory.answers.take(maxAnswer, func() (context.Context, func()) { return answer.Request.Context(), func() {} })
+		room, err := s.server.memory.answers.take(limit, func() (context.Context, func()) { return answer.Request.Context(), func() {} })
 		if err != nil {
 			panic(http.ErrAbortHandler)
 		}
 		defer room.keep(0)
-		first, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
+		first, err := io.ReadAll(io.LimitReader(body, limit+1))
 		if err != nil {
 			x.logAnswer(answer.StatusCode, "")
 			panic(http.ErrAbortHandler)
 		}
 		id := ""
-		if len(first) <= maxAnswer {
-			first, id = rewrite.Warn(first, x.warnings)
+		if int64(len(first)) <= limit {
+			first, id = x.edit(answer.StatusCode, first)
 			answer.Header.Set("Content-Length", strconv.Itoa(len(first)))
 		}
 		x.logAnswer(answer.StatusCode, id)
@@ -258,7 +258,7 @@ func (s *http2Session) passOn(w http.ResponseWriter, answer *http.Response, x *i
 	case x.tellsProgress():
 		err = s.moveProgress(w, body, x.build)
 	case x.endsLater():
-		err = moveBody(w, io.TeeReader(io.LimitReader(body, maxAnswer), &result))
+		err = moveBody(w, io.TeeReader(io.LimitReader(body, maxWarned), &result))
 		err = cmp.Or(err, moveBody(w, body))
 	default:
 		err = moveBody(w, body)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -108,4 +109,32 @@ func TestAClientThatLeavesBeforeTheAnswerToAnUpgradeEndsTheEnginesCall(t *testin
 	c.Close()
 	<-left
 	w.awaitConnections(0)
+}
+
+// The call has the container's id, and the Engine's error would name it.
+func TestAnErrorOfTheEngineNamesTheContainerAsTheClientDid(t *testing.T) {
+	const id = "4c01db0b339c"
+	errorAnswer := func(name string) string {
+		return answer("409 Conflict", `{ "message" : "Container `+name+` is paused \u003c`+name+`\u003e","id":"`+id+`"}`)
+	}
+	w := newWorld(t, func(e *peerEnd) {
+		for {
+			request, err := http.ReadRequest(e.in)
+			switch {
+			case err != nil:
+				return
+			case request.Method == http.MethodGet:
+				e.send(answer("200 OK\r\nServer: Docker/28.5.2 (linux)", `{"Id":"`+id+`","Name":"/web","State":{},"Config":{},"HostConfig":{},"Mounts":[],"NetworkSettings":{}}`))
+			default:
+				e.send(errorAnswer(id))
+			}
+		}
+	})
+	c := w.dial()
+	for range 2 {
+		c.send(startCall)
+		c.expect(errorAnswer("web"))
+	}
+	c.send(strings.Replace(startCall, "web", id, 1))
+	c.expect(errorAnswer(id))
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -115,10 +116,40 @@ func (w *world) startEngine(act func(e *peerEnd)) {
 				e := newPeerEnd(w.t, "Engine", conn)
 				e.w = w
 				defer e.Close()
-				act(e)
+				if !e.answersAboutExec() {
+					act(e)
+				}
 			})
 		}
 	}()
+}
+
+// execAnswer and execContainer are what the Engine has of the exec that execStart
+// starts.
+const (
+	execAnswer    = `{"ID":"1a","ContainerID":"0c","ProcessConfig":{"privileged":false}}`
+	execContainer = `{"Id":"0c","Name":"/web","State":{"Status":"running"},"Config":{},"HostConfig":{},"Mounts":[],"NetworkSettings":{}}`
+)
+
+// answersAboutExec answers safesock's questions about the exec and its container,
+// if the first call on the connection is such a question, and reports whether it
+// is.
+func (p *peerEnd) answersAboutExec() bool {
+	const question = "GET /exec/"
+	if start, err := p.in.Peek(len(question)); err != nil || string(start) != question {
+		return false
+	}
+	for {
+		request, err := http.ReadRequest(p.in)
+		switch {
+		case err != nil:
+			return true
+		case request.URL.Path == "/containers/0c/json":
+			p.send(answer("200 OK\r\nServer: Docker/28.5.2 (linux)", execContainer))
+		default:
+			p.send(answer("200 OK", execAnswer))
+		}
+	}
 }
 
 // dial connects a client to safesock.

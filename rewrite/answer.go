@@ -42,3 +42,26 @@ func Warn(answer []byte, warnings []string) (warned []byte, id string) {
 	}
 	return warned, id
 }
+
+// Unpin puts the names of a call back into the message of an error that the Engine
+// answered, so that people read what they typed. The rest of the answer stays as
+// it came, and so does an answer that cannot be read.
+func Unpin(answer []byte, pins []Pin) []byte {
+	c := &reading{request: request{text: answer}}
+	message := c.body().Member("message")
+	before := message.OrAbsent().Raw()
+	after := before
+	for _, pin := range pins {
+		name := jsonedit.Quote(pin.Name)
+		after = strings.ReplaceAll(after, pin.ID, name[1:len(name)-1])
+	}
+	if c.refusal != nil || after == before {
+		return answer
+	}
+	c.Replace(message, after)
+	unpinned, err := jsonedit.Splice(answer, c.Edits)
+	if err != nil {
+		return answer
+	}
+	return unpinned
+}

@@ -60,6 +60,7 @@ type Result struct {
 	Target   string // the request target to send, Call's own if nothing changed it
 	Body     []byte // the body to send, Call's own slice if nothing changed it
 	Outcomes []Outcome
+	Pins     []Pin // the names that were replaced
 
 	Container policy.Container
 	Compose   policy.Compose
@@ -103,7 +104,7 @@ func Apply(p *policy.Policy, c Call, w World) (result Result, err error) {
 		return result, &Refusal{http.StatusInternalServerError, "safesock: the policy's rules do not agree: what " + first.changers() +
 			" made of this call would be changed again by " + second.changers()}
 	}
-	result.Target, result.Body = first.sent, edited.Body
+	result.Target, result.Body, result.Pins = first.sent, edited.Body, first.pinned
 	return result, nil
 }
 
@@ -112,6 +113,10 @@ type pass struct {
 	*reading
 	call    Call
 	recheck bool // the call was edited and is read for the second time
+
+	policy *policy.Policy
+	about  policy.Call
+	past   map[time.Time]*policy.Decider // by when an existing container was created
 }
 
 func newPass(c Call, known *memory) *pass {
@@ -183,6 +188,7 @@ func (c *pass) decide(p *policy.Policy) {
 		about.Endpoint = c.call.Endpoint.Name
 	}
 	rules := p.For(&about)
+	c.policy, c.about, c.past = p, about, map[time.Time]*policy.Decider{}
 	itself := &claim{Claim: policy.API{}, decision: rules.Decide(policy.API{})}
 	var decided []*claim
 	if itself.decision.Action != policy.Allow {
@@ -232,6 +238,9 @@ func (c *pass) decideClaim(rules *policy.Decider, cl *claim, one policy.Claim) (
 	if isMount || c.recheck || cl.advice != "" {
 		decision = c.acceptEdited(rules, one, decision)
 	}
+	if port, isPort := one.(policy.Port); isPort && c.isExisting(cl.at) {
+		decision = c.withoutExpired(rules, c.existing[cl.at.Document()].created, port, decision)
+	}
 	if cl.portlessMode != "" && decision.Action == policy.Deny {
 		// The rule decides again when the container joins a network that
 		// publishes the port. Until then the binding stays on loopback.
@@ -277,6 +286,28 @@ func (c *pass) acceptEdited(rules *policy.Decider, edited policy.Claim, decision
 		}
 	}
 	return decision
+}
+
+// withoutExpired decides a port of an existing container as a port without an
+// address if a rule bound such a port to this address when the container was
+// created, and has expired since. The Engine does not know what the client asked
+// for, so that an address that the client named counts as unset, too.
+func (c *pass) withoutExpired(rules *policy.Decider, created time.Time, port policy.Port, decision policy.Decision) policy.Decision {
+	past := c.past[created]
+	if past == nil {
+		about := c.about
+		about.Time = created
+		past = c.policy.For(&about)
+		c.past[created] = past
+	}
+	unset := port
+	unset.IP = ""
+	before, now := past.Decide(unset), rules.Decide(unset)
+	if before.Action != policy.Bind || before.Rule == now.Rule || !isOneOf(port.IP, before.To) || met(port, now, c.listen) {
+		return decision
+	}
+	now.Reason = before.Rule.String() + ", which published it, has expired"
+	return now
 }
 
 // originals are the claims that a decision could have edited into this claim.

@@ -107,6 +107,23 @@ func containerExec(c *reading) {
 	c.target(kinds{})
 }
 
+// execStart reads the exec and its container as the Engine has them: whoever
+// learns the id of an exec can start it and gets its output.
+func execStart(c *reading) {
+	exec := c.must(anExec, c.vars["id"])
+	if exec.Absent() {
+		return
+	}
+	c.exists(exec, "the exec was created without safesock or under another policy")
+	if privileged := exec.Field("ProcessConfig").Field("privileged"); privileged.Flag() {
+		c.claim(policy.Privilege{Name: "exec_privileged"}, privileged)
+	}
+	if x := c.mustInspect(exec.Field("ContainerID").Text()); !x.Absent() {
+		c.aboutExisting(x)
+		c.besidesPorts(x)
+	}
+}
+
 // containerUpdate also reads the container as the Engine has it if the Engine then
 // starts it by itself, or runs other commands in it.
 func containerUpdate(c *reading) {

@@ -50,7 +50,7 @@
 //     a reader. reviewed: the routes that claim nothing.
 //   - route, http2: from a request to its row in the table.
 //   - apply: reads, decides, edits, and reads the edited call again.
-//   - answer: adds warnings to the Engine's answer.
+//   - answer: adds warnings to the Engine's answer, or puts names back into its errors.
 //
 // The cases in testdata are calls with a policy and what comes of them; write a
 // call and run go test -update.

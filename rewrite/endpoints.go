@@ -36,8 +36,8 @@ var Endpoints = []Endpoint{
 	{"GET", "/containers/{name:.*}/archive", "container.archive", containerEnter, 0},
 	{"PUT", "/containers/{name:.*}/archive", "container.archive", containerEnter, Streams},
 	{"POST", "/containers/{name:.*}/checkpoints", "container.checkpoint", containerCheckpoint, 0},
-	{"POST", "/exec/{id:.*}/start", "exec.start", nil, Streams | Upgrades | Hijacks}, // its command was read when the exec was created
-	{"POST", "/containers/{name:.*}/copy", "container.copy", containerEnter, 0},      // gone with API 1.24
+	{"POST", "/exec/{id:.*}/start", "exec.start", execStart, Streams | Upgrades | Hijacks},
+	{"POST", "/containers/{name:.*}/copy", "container.copy", containerEnter, 0}, // gone with API 1.24
 	{"DELETE", "/containers/{name}/checkpoints/{checkpoint}", "container.checkpoint", containerCheckpointDelete, 0},
 	{"POST", "/commit", "container.commit", containerCommit, 0},
 
@@ -85,7 +85,7 @@ var Endpoints = []Endpoint{
 	{"POST", "/libpod/containers/{name:.*}/checkpoint", "libpod.container.checkpoint", grants("checkpoint", ""), 0},
 	{"POST", "/libpod/containers/{name:.*}/restore", "libpod.container.restore", opaque("restore"), Streams},
 	{"POST", "/libpod/containers/{name:.*}/mount", "libpod.container.mount", grants("libpod", "mount"), 0}, // on the host
-	{"POST", "/libpod/exec/{id:.*}/start", "libpod.exec.start", nil, Streams | Upgrades | Hijacks},         // read when the exec was created
+	{"POST", "/libpod/exec/{id:.*}/start", "libpod.exec.start", execStart, Streams | Upgrades | Hijacks},
 	{"POST", "/libpod/pods/create", "libpod.pod.create", libpodSpec, 0},
 	{"POST", "/libpod/pods/{name:.*}/start", "libpod.pod.start", libpodPodStart, 0},
 	{"POST", "/libpod/pods/{name:.*}/restart", "libpod.pod.restart", libpodPodStart, 0},

@@ -1,6 +1,10 @@
 package rewrite
 
-import "github.com/safesock/safesock/rewrite/jsonedit"
+import (
+	"strings"
+
+	"github.com/safesock/safesock/rewrite/jsonedit"
+)
 
 // kinds are the kinds of claims that are read of a container that exists.
 type kinds struct {
@@ -52,7 +56,7 @@ func (c *reading) started(x jsonedit.Value, read map[string]bool) {
 	c.besidesPorts(x)
 	for _, needed := range c.podmans(x).Field("Dependencies").Texts() {
 		if other := c.mustInspect(needed); !other.Absent() {
-			c.exists(other, "the container "+nameOf(other)+", which starts with it, was created without safesock; remove both and create them again")
+			c.exists(other, "the container "+nameOf(other)+", which starts with it, was created without safesock or under another policy; remove both and create them again")
 			c.started(other, read)
 		}
 	}
@@ -69,11 +73,26 @@ func (c *reading) ports(x jsonedit.Value) {
 func (c *reading) aboutExisting(x jsonedit.Value) {
 	config := x.Field("Config")
 	c.about(nameOf(x), config.Field("Image").Text(), config.Field("Labels"))
-	advice := "the container " + c.container.Name + " was created without safesock; "
-	if c.compose.Service != "" {
-		advice += "recreate it: docker compose up --force-recreate " + c.compose.Service
-	} else {
-		advice += "remove it (docker rm -f " + c.container.Name + ") and run it again"
+	name, advice := c.container.Name, "the container "+c.container.Name+" was created without safesock or under another policy; "
+	switch {
+	case c.compose.Service != "": // Compose keeps the volumes
+		advice += "recreate it: docker compose up -d --force-recreate " + c.compose.Service
+	case hasAnonymousVolume(x):
+		advice += "to create it again with its volumes: docker rename " + name + " " + name + "-old; docker create --name " + name +
+			" --volumes-from " + name + "-old, and the rest of its docker run line; docker rm -f " + name + "-old; docker start " + name
+	default:
+		advice += "remove it (docker rm -f " + name + ") and run it again"
 	}
 	c.exists(x, advice)
+}
+
+// hasAnonymousVolume reports whether a container has a volume that only the
+// container leads to: its name is the 64 digits that the Engine chose.
+func hasAnonymousVolume(x jsonedit.Value) bool {
+	for mount := range x.Field("Mounts").Items() {
+		if name := mount.Field("Name").Text(); len(name) == 64 && strings.Trim(name, "0123456789abcdef") == "" {
+			return true
+		}
+	}
+	return false
 }

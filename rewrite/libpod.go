@@ -61,7 +61,7 @@ func (c *reading) libpodService(at jsonedit.Value) {
 		return
 	}
 	if x := c.mustInspect(at.Text()); !x.Absent() {
-		c.exists(x, "the container "+nameOf(x)+", which starts with the pod, was created without safesock; remove it and create it again")
+		c.exists(x, "the container "+nameOf(x)+", which starts with the pod, was created without safesock or under another policy; remove it and create it again")
 		c.started(x, map[string]bool{})
 		c.pinText(at, x.Field("Id").Text())
 	}
@@ -218,7 +218,7 @@ func libpodPodStart(c *reading) {
 	for member := range pod.Field("Containers").Items() {
 		members++
 		if x := c.mustInspect(member.Field("Id").Text()); !x.Absent() {
-			c.exists(x, "the pod "+name+" was created without safesock; remove it (podman pod rm -f "+name+") and create it again")
+			c.exists(x, "the pod "+name+" was created without safesock or under another policy; remove it (podman pod rm -f "+name+") and create it again")
 			c.started(x, read)
 		}
 	}

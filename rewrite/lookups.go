@@ -31,6 +31,7 @@ const (
 	aService
 	aPod
 	aPodmanContainer
+	anExec
 	engineVersion
 	engineInfo
 )
@@ -46,6 +47,7 @@ var Lookups = [...]Lookup{
 	aService:         {"service", "/services/{name}", []string{"ID", "Spec"}, notFound},
 	aPod:             {"pod", "/v4.0.0/libpod/pods/{name}/json", []string{"Id", "Name", "NumContainers"}, notFound}, // a pod without containers has no field Containers
 	aPodmanContainer: {"Podman container", "/v4.0.0/libpod/containers/{name}/json", []string{"Id", "Mounts", "Dependencies"}, notFound},
+	anExec:           {"exec", "/exec/{name}/json", []string{"ID", "ContainerID", "ProcessConfig"}, notFound},
 	engineVersion:    {"version", "/version", []string{"Version", "ApiVersion", "Components"}, nil},
 	engineInfo:       {"info", "/info", []string{"DefaultRuntime"}, nil},
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/safesock/safesock/policy"
 	"github.com/safesock/safesock/rewrite/jsonedit"
@@ -24,7 +25,8 @@ type reading struct {
 	lists     []*portList
 	published int       // how many ports were claimed
 	notes     []Outcome // changes that no rule decided
-	pins      []func()  // replace names by ids, after the decisions have made their changes
+	pinned    []Pin
+	pins      []func() // replace names by ids, after the decisions have made their changes
 	existing  map[*jsonedit.Document]*existing
 
 	root    jsonedit.Value // the body, absent if it was not read
@@ -42,8 +44,9 @@ type reading struct {
 // existing is an object that the Engine has. The claims that its values make
 // cannot be edited.
 type existing struct {
-	advice string // what the user can do about the claims
-	infra  string // for a container in a Podman pod: the id of the pod's infra container
+	advice  string    // what the user can do about the claims
+	created time.Time // zero if that is not known
+	infra   string    // for a container in a Podman pod: the id of the pod's infra container
 }
 
 // exists marks an object as one that the Engine has, before its values make
@@ -53,6 +56,7 @@ func (c *reading) exists(object jsonedit.Value, advice string) *existing {
 		c.existing = map[*jsonedit.Document]*existing{}
 	}
 	x := &existing{advice: advice}
+	x.created, _ = time.Parse(time.RFC3339, object.Field("Created").Text()) // zero is before any rule expires
 	c.existing[object.Document()] = x
 	return x
 }
@@ -72,6 +76,9 @@ type request struct {
 	upstream string // path of the guarded Engine's socket, symbolic links resolved
 	listen   string // path of safesock's own socket, which replaces it in mounts
 }
+
+// Pin is a mutable name of a call that was replaced by an immutable id.
+type Pin struct{ Name, ID string }
 
 // Bounds on the cost of one call. A run of ports is one claim.
 const (

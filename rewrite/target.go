@@ -12,6 +12,7 @@ func (c *reading) pinText(at jsonedit.Value, text string) {
 	if !inBody(at) || at.Text() == text {
 		return
 	}
+	c.pinned = append(c.pinned, Pin{at.Text(), text})
 	c.pins = append(c.pins, func() {
 		c.note(at, jsonedit.Quote(text))
 		c.Replace(at, jsonedit.Quote(text))
@@ -25,6 +26,7 @@ func (c *reading) pin(variable, id string) {
 	if id == "" || id == name {
 		return
 	}
+	c.pinned = append(c.pinned, Pin{name, id})
 	c.pins = append(c.pins, func() {
 		_, behind, _ := strings.Cut(c.route, "{"+variable)
 		behind = behind[strings.IndexByte(behind, '}')+1:]

@@ -207,7 +207,7 @@ func fieldOf(kind, name, field string) string {
 	switch field {
 	case "Driver":
 		return map[string]string{"network": `"bridge"`, "volume": `"local"`}[kind]
-	case "State", "Config", "HostConfig", "NetworkSettings", "Spec":
+	case "State", "Config", "HostConfig", "NetworkSettings", "Spec", "ProcessConfig":
 		return "{}"
 	case "Mounts", "Dependencies", "Components":
 		return "[]"

@@ -144,7 +144,10 @@ func (r *replay) expand(t *testing.T, text string) string {
 		"image":   func(name string) string { return r.engineText("/images/"+name+"/json", "Id") },
 		"version": func(service string) string { return r.engineText("/services/"+service, "Version.Index") },
 		"id":      func(name string) string { return r.engineText("/containers/"+name+"/json", "Id") },
-		"pid":     func(name string) string { return strconv.Itoa(r.pid(name)) },
+		"exec": func(container string) string {
+			return strings.Trim(r.engineText("/containers/"+container+"/json", "ExecIDs"), "[]")
+		},
+		"pid": func(name string) string { return strconv.Itoa(r.pid(name)) },
 		"address": func(name string) string {
 			return r.engineText("/containers/"+name+"/json", "NetworkSettings.Networks.bridge.IPAddress")
 		},

@@ -28,6 +28,7 @@ var subjects = map[string]struct{ name, made string }{
 	"pod": {"pod", `POST /v4.0.0/libpod/pods/create
 {"name":"pod","infra_image":"web:1","infra_command":["/bin/web"]}`},
 	"Podman container": {"box", ""}, // the container
+	"exec":             {},          // in the container
 	"version":          {},          // each Engine has these two
 	"info":             {},
 }
@@ -45,7 +46,7 @@ func TestLookups(t *testing.T) {
 		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
 			l := lab.New(t, kind)
-			r := &replay{lab: l}
+			r := &replay{lab: l, socket: kind.Socket}
 			if !kind.Podman() {
 				makeSubject(t, r, `POST /swarm/init
 {"ListenAddr":"127.0.0.1:2377","AdvertiseAddr":"127.0.0.1"}`)
@@ -74,6 +75,10 @@ func lookUp(t *testing.T, r *replay, lookup rewrite.Lookup) {
 	if subject.made != "" {
 		makeSubject(t, r, subject.made)
 	}
+	if lookup.Kind == "exec" { // its name is what the Engine gave it
+		makeSubject(t, r, "POST /containers/box/start")
+		subject.name = makeSubject(t, r, "POST /containers/box/exec\n"+`{"Cmd":["true"]}`)
+	}
 	more := ""
 	if lookup.Kind == "image" {
 		more = rewrite.Platform("linux/" + r.engineText("/version", "Arch"))
@@ -94,12 +99,14 @@ func lookUp(t *testing.T, r *replay, lookup rewrite.Lookup) {
 	}
 }
 
-// makeSubject sends a request to the Engine itself.
-func makeSubject(t *testing.T, r *replay, request string) {
+// makeSubject sends a request to the Engine itself, and returns the id of what it
+// made last.
+func makeSubject(t *testing.T, r *replay, request string) (id string) {
 	t.Helper()
 	if status, answer, err := r.request(r.lab.Kind.Socket, request); err != nil || status >= 400 {
 		t.Fatalf("%s\n%d %s (%v)", request, status, answer, err)
 	}
+	return r.lastID
 }
 
 // get is what the Engine itself answers, with a status. Docker calls itself so.

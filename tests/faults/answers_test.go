@@ -13,6 +13,7 @@ const containerID = "4c01db0b339c5e3f1b5a0f6f9f3c1a7d8e2b6c4d5a9f8e7c6b5a4d3e2f1
 var objects = map[string]string{
 	"/containers/": `{"Id":"` + containerID + `","Name":"/web","State":{"Status":"created"},"Config":{"Image":"web:1"},"HostConfig":{"NetworkMode":"bridge"},"Mounts":[],"NetworkSettings":{"Networks":{"bridge":{}}}}`,
 	"/images/":     `{"Id":"sha256:` + containerID + `","Config":{"ExposedPorts":{"80/tcp":{}}}}`,
+	"/exec/":       `{"ID":"0a","ContainerID":"` + containerID + `","ProcessConfig":{}}`,
 	"/networks/":   `{"Id":"` + containerID + `","Name":"lan","Driver":"bridge"}`,
 	"/version":     `{"Version":"28.5.2","ApiVersion":"1.51","Components":[{"Name":"Engine"}]}`,
 	"/info":        `{"DefaultRuntime":"runc"}`,

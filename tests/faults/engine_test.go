@@ -29,7 +29,7 @@ var calls = []call{
 	{"create", createCall(`{"Image":"web:1","HostConfig":{"PortBindings":{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"8080"}]}}}`), "container.create", false, false},
 	{"start", post("/containers/web/start", "", ""), "container.start", true, false},
 	{"attach", post("/containers/web/attach", upgrade, ""), "container.attach", true, true},
-	{"exec start", post("/exec/0a/start", upgrade, `{"Tty":true}`), "exec.start", false, true},
+	{"exec start", post("/exec/0a/start", upgrade, `{"Tty":true}`), "exec.start", true, true},
 	{"session", post("/session", "Connection: Upgrade\r\nUpgrade: h2c\r\n", ""), "session", false, true},
 }
 

@@ -192,6 +192,9 @@ func readsOn(e *end) {
 func readsNot(says string) func(*end) {
 	return func(e *end) {
 		r, err := http.ReadRequest(e.in)
+		for ; err == nil && isLookup(r); r, err = http.ReadRequest(e.in) {
+			e.say(lookedUp(r.URL.Path))
+		}
 		if err != nil {
 			return
 		}

@@ -47,7 +47,7 @@ var calls = []call{
 	{"POST", "/containers/create?name=web", holds, claims},                   // its answer is held as well: it may get warnings
 	{"POST", "/networks/create", holds, claims},
 	{"POST", "/volumes/create", holds, claims},
-	{"POST", "/exec/1a/start", hijacks, claims},
+	{"POST", "/exec/1a/start", hijacks, claims},                                       // the exec is looked up, and its container
 	{"POST", "/v1.51/containers/" + container + "/attach?stream=1", hijacks, nothing}, // the container is looked up
 	{"POST", "/session", upgrades, nothing},
 }

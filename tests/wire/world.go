@@ -112,6 +112,10 @@ func (w *world) handler() http.Handler {
 		a.Header().Set("Connection", "close") // leaves no idle connection
 		fmt.Fprintf(a, `{"Id":%q,"Name":"/web","State":{"Status":"running"},"Config":{},"HostConfig":{},"Mounts":[],"NetworkSettings":{}}`, r.PathValue("id"))
 	})
+	mux.HandleFunc("GET localhost/exec/{id}/json", func(a http.ResponseWriter, r *http.Request) {
+		a.Header().Set("Connection", "close")
+		fmt.Fprintf(a, `{"ID":%q,"ContainerID":%q,"ProcessConfig":{}}`, r.PathValue("id"), container)
+	})
 	mux.HandleFunc("GET localhost/version", func(a http.ResponseWriter, r *http.Request) {
 		a.Header().Set("Connection", "close")
 		fmt.Fprint(a, `{"Version":"29.2.0","ApiVersion":"1.53","Components":[]}`)
