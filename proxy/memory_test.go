@@ -199,7 +199,7 @@ func TestALargeCallOverHTTP2WaitsForRoom(t *testing.T) {
 	bodies := &w.server.memory.bodies
 	empty := bodies.fill(t)
 	request := func(ctx context.Context, c *http.ClientConn, pad int) string {
-		body := `{"Image":"web:1","Env":["` + strings.Repeat("x", pad) + `"]}`
+		body := `{"Image":"web:1","Env":["x=` + strings.Repeat("x", pad) + `"]}`
 		answer, err := c.RoundTrip(call(t, "POST", "/containers/create", strings.NewReader(body), nil).WithContext(ctx))
 		if err != nil {
 			return err.Error()
@@ -248,7 +248,8 @@ func TestABodyOverHTTP2ThatDoesNotComeIsGivenUpWhenOthersWait(t *testing.T) {
 		}
 		status <- answer.Status
 	}
-	go send(upload) // of an unknown length, so of half of the room
+	go send(upload) // of an unknown length, and longer than most: of half of the room
+	go io.WriteString(out, `{"Image":"`+strings.Repeat("x", 70_000))
 	for m.bodies.large.TryAcquire(m.bodies.most) {
 		m.bodies.large.Release(m.bodies.most)
 		time.Sleep(time.Millisecond)
@@ -257,7 +258,7 @@ func TestABodyOverHTTP2ThatDoesNotComeIsGivenUpWhenOthersWait(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go send(strings.NewReader(`{"Image":"web:1","Env":["` + strings.Repeat("x", 2<<20) + `"]}`))
+	go send(strings.NewReader(`{"Image":"web:1","Env":["x=` + strings.Repeat("x", 2<<20) + `"]}`))
 	got := []string{<-status, <-status}
 	rest.keep(0)
 	if want := "[408 Request Timeout 201 Created]"; fmt.Sprint(got) != want {
