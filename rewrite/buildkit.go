@@ -37,8 +37,8 @@ func imageContents(c *reading) {
 func buildkitSolve(c *reading) {
 	m := c.message("control.SolveRequest")
 	c.ownBuild(m.Text("Ref"), "/Ref")
-	c.ownBuild(m.Text("Session"), "/Session")
-	c.ownBuild(m.Text("SourcePolicySession"), "/SourcePolicySession")
+	c.ownSession(m.Text("Session"), "/Session")
+	c.sourcePolicySession(m.Text("SourcePolicySession"))
 	c.unfixedBuildKit()
 	for i, text := range m.Texts("Entitlements") {
 		c.entitlement(text, index("/Entitlements", i))
@@ -64,7 +64,9 @@ func gatewaySolve(c *reading) {
 func gatewayReturn(c *reading) { c.definitions(c.gatewayMessage("gateway.ReturnRequest")) }
 
 func gatewayResolveImage(c *reading) {
-	c.ownBuild(c.gatewayMessage("gateway.ResolveImageConfigRequest").Text("SessionID"), "/SessionID")
+	m := c.gatewayMessage("gateway.ResolveImageConfigRequest")
+	c.ownSession(m.Text("SessionID"), "/SessionID")
+	c.definitions(m)
 }
 
 func gatewayResolveSource(c *reading) {
@@ -125,6 +127,26 @@ func (c *reading) ownBuilds(header string) {
 	}
 }
 
+// ownSession claims a session that somebody else made. BuildKit looks for what is behind the first
+// colon of its id (buildkit: session.Manager.Get).
+func (c *reading) ownSession(id, field string) {
+	if _, behind, _ := strings.Cut(id, ":"); behind != "" {
+		id = behind
+	}
+	c.ownBuild(id, field)
+}
+
+// sourcePolicySession claims what the session can have the Engine load in place of
+// the sources that a build names: its answers are not read (buildkit:
+// solver/llbsolver, policyEvaluator).
+func (c *reading) sourcePolicySession(id string) {
+	const field = "/SourcePolicySession"
+	c.ownSession(id, field)
+	if id != "" {
+		c.field(policy.Privilege{Name: "remote", Value: "source policy session"}, field, id)
+	}
+}
+
 // entitlement claims what a build may ask for in its steps. It is the whole ceiling
 // since Docker 25.0.2 (buildkit: util/entitlements).
 func (c *reading) entitlement(text, field string) {
@@ -181,6 +203,9 @@ func (c *reading) frontend(m *pb.Value, name, options string) {
 	for _, key := range slices.Sorted(maps.Keys(opts)) {
 		c.option(key, opts[key], "/"+options+"/"+key)
 	}
+	if key, renamed := opts["contextkey"]; renamed && key != "context" {
+		c.option("context", opts[key], "/"+options+"/"+key)
+	}
 }
 
 // otherFrontend claims a frontend that a rule can replace by the Engine's own.
@@ -229,7 +254,7 @@ func (c *reading) option(key, value, field string) {
 			c.cache(entry.Type, entry.Attrs, field)
 		}
 	case beginning == "local-sessionid":
-		c.ownBuild(value, field)
+		c.ownSession(value, field)
 	case !frontendOptions[key] && !frontendOptions[beginning+":"]:
 		c.field(policy.Privilege{Name: "unread", Value: "frontend option " + key}, field, value)
 	}
