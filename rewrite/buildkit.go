@@ -92,12 +92,6 @@ func buildkitSession(c *reading) { c.ownBuilds(sessionID) }
 // keys of the client's. It is known by an id that builds name.
 func session(c *reading) { c.ownBuilds(sessionID) }
 
-// The headers of a gRPC call that name its build, and of a session that name it.
-const (
-	buildID   = "buildkit-controlapi-buildid"
-	sessionID = "X-Docker-Expose-Session-Uuid"
-)
-
 // buildkitHistory claims others' logs, arguments and caches, unless the call asks
 // for one build.
 func buildkitHistory(c *reading) {
@@ -110,30 +104,6 @@ func buildkitHistory(c *reading) {
 
 func buildkitUpdateHistory(c *reading) {
 	c.ownBuild(c.message("control.UpdateBuildHistoryRequest").Text("Ref"), "/Ref")
-}
-
-// ownBuild claims a build or a session that somebody else made. No Engine asks whose
-// it is (buildkit: control/gateway.lookupForwarder).
-func (c *reading) ownBuild(id, field string) {
-	if id != "" && !c.world.OwnsBuild(id) {
-		c.field(policy.Privilege{Name: "others_build", Value: id}, field, id)
-	}
-}
-
-// ownBuilds does so for the builds or sessions that a header names.
-func (c *reading) ownBuilds(header string) {
-	for _, id := range c.header.Values(header) {
-		c.ownBuild(id, header)
-	}
-}
-
-// ownSession claims a session that somebody else made. BuildKit looks for what is behind the first
-// colon of its id (buildkit: session.Manager.Get).
-func (c *reading) ownSession(id, field string) {
-	if _, behind, _ := strings.Cut(id, ":"); behind != "" {
-		id = behind
-	}
-	c.ownBuild(id, field)
 }
 
 // sourcePolicySession claims what the session can have the Engine load in place of
