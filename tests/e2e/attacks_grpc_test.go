@@ -188,7 +188,7 @@ func withSteps(t *testing.T, v any) any {
 	case map[string]any:
 		for key, value := range v {
 			if steps, ok := value.([]any); ok && key == "def" {
-				encodeSteps(t, steps)
+				v["metadata"] = encodeSteps(t, steps)
 			} else {
 				v[key] = withSteps(t, value)
 			}
@@ -201,9 +201,11 @@ func withSteps(t *testing.T, v any) any {
 	return v
 }
 
-func encodeSteps(t *testing.T, steps []any) {
+// encodeSteps does so, and returns a definition's metadata, which has each step.
+func encodeSteps(t *testing.T, steps []any) map[string]any {
 	t.Helper()
 	var digests []string
+	metadata := map[string]any{}
 	for i, step := range steps {
 		text, err := json.Marshal(withSteps(t, step))
 		if err != nil {
@@ -218,7 +220,9 @@ func encodeSteps(t *testing.T, steps []any) {
 		}
 		encoded := marshal(t, op)
 		steps[i], digests = encoded, append(digests, digest.FromBytes(encoded).String())
+		metadata[digests[i]] = map[string]any{}
 	}
+	return metadata
 }
 
 // definition is a definition as a file holds it, in base64.
