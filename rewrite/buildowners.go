@@ -34,8 +34,8 @@ func (c *reading) ownBuilds(header string) {
 	}
 }
 
-// ownSession claims a session that somebody else made. BuildKit looks for what is behind the first
-// colon of its id (buildkit: session.Manager.Get).
+// ownSession claims a session that somebody else made. BuildKit looks for what is
+// behind the first colon of its id (buildkit: session.Manager.Get).
 func (c *reading) ownSession(id, field string) {
 	if _, behind, _ := strings.Cut(id, ":"); behind != "" {
 		id = behind

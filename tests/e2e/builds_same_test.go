@@ -110,15 +110,23 @@ var buildCommands = []struct {
 }
 
 // What differs from build to build: times, digests, sizes and numbers of steps.
-var passing = regexp.MustCompile(`^#\d+ |\d+\.\d+s?|\b[0-9a-f]{12,}\b|\d+(\.\d+)?[kMG]?B\b|\b[a-z0-9]{25}\b|\b[0-9a-z]+-\d{8}T\S+`)
+var passing = regexp.MustCompile(`^#\d+ |\d+\.\d+s?|\b[0-9a-f]{12,}\b|\d+(\.\d+)?[kMG]?B\b|\b[a-z0-9]{25}\b`)
 
-// said are the lines of an answer, in order: steps run at the same time. How far
-// a transfer has come, what is told twice and safesock's own lines are left out.
+// Steps that two targets share bear the name of either.
+var sharedStep = regexp.MustCompile(`\[\w+ (\d/\d)\]`)
+
+// What is printed or not, or is cut into lines anywhere, as time goes: how far the
+// parts of a step have come, whether a base image is cached, and a shell's own words.
+var passingLine = regexp.MustCompile(`^…(CACHED|\.\.\.|transferring |exporting |resolve |sending |copying |naming |writing |unpacking )|/bin/sh:|can't open| \.\.\.$|safesock: `)
+
+// said are the lines of an answer, in order: steps run at the same time. Passing
+// lines, what is told twice and safesock's own lines are left out.
 func said(text string) []string {
 	var lines []string
 	for line := range strings.Lines(text) {
 		line = passing.ReplaceAllString(strings.TrimSpace(line), "…")
-		if line != "" && !strings.Contains(line, "transferring") && !strings.Contains(line, "safesock: ") && !strings.HasSuffix(line, " ...") {
+		line = sharedStep.ReplaceAllString(line, "[$1]")
+		if line != "" && !passingLine.MatchString(line) {
 			lines = append(lines, line)
 		}
 	}
