@@ -127,8 +127,8 @@ func (r *replay) call(t *testing.T, engine *http.Client, text string) {
 	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 	status, reason := res.Header.Get("Grpc-Status")+res.Trailer.Get("Grpc-Status"), res.Header.Get("Grpc-Message")+res.Trailer.Get("Grpc-Message")
-	if reason, err = url.PathUnescape(reason); err != nil {
-		t.Error(err)
+	if text, err := url.PathUnescape(reason); err == nil { // or it is text with a percent sign
+		reason = text
 	}
 	r.got(fmt.Sprintf("%s: %s %q %v\nGrpc-Status: %s\n%s", line, res.Status, answer, err, status, reason))
 }
