@@ -91,6 +91,12 @@ privilege "no BuildKit before Engine 25.0.2" {
   message = "any Dockerfile can leave its build there (CVE-2024-23651, CVE-2024-23652); update the Engine, or build with DOCKER_BUILDKIT=0"
 }
 
+privilege "no container that builds" {
+  when    = privilege.name == "privileged" && glob("moby/buildkit:*", container.image)
+  action  = "deny"
+  message = "jobs run without privileges; build with the Engine's own BuildKit: docker buildx use default, or driver: docker for setup-buildx-action"
+}
+
 privilege "none" {
   action  = "deny"
   message = "jobs run without privileges"

@@ -170,6 +170,13 @@ case "a Dockerfile that may name a frontend" {
   EOT
 }
 
+case "a container that builds, as buildx's driver docker-container makes it" {
+  run  = "docker run --privileged moby/buildkit:buildx-stable-1"
+  want = <<-EOT
+    privilege privileged: deny (no container that builds)
+  EOT
+}
+
 case "a container that runs within a build" {
   call = "POST /moby.buildkit.v1.frontend.LLBBridge/NewContainer"
   want = <<-EOT

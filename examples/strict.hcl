@@ -1,6 +1,7 @@
 # Loopback only, whatever is asked, like Docker Desktop's "localhost only" port
 # binding. No published port and no network makes a container reachable from
-# another host. Privileges and BuildKit, which can do so, are only warned about.
+# another host. Privileges can do so, as can any build by BuildKit before Engine
+# 25.0.2, and are only warned about.
 
 port "loopback, whatever is asked" {
   when   = port.bindable && port.scope != "loopback"

@@ -25,6 +25,23 @@ network "the host's network is for operators" {
   message = "publish the port instead, as in -p 8080:80, or ask the group ops"
 }
 
+# Everybody builds, with the Engine's own frontend in the place of Docker's. Any
+# other frontend is a program that the client chooses.
+
+privilege "everybody builds" {
+  when   = privilege.name == "buildkit"
+  action = "allow"
+}
+
+privilege "the Engine's own frontend" {
+  when = !contains(client.groups, "ops") && privilege.replaceable && anytrue([
+    privilege.value == "Dockerfile",
+    glob("docker/dockerfile*", privilege.value),
+    glob("docker.io/docker/dockerfile*", privilege.value),
+  ])
+  action = "replace"
+}
+
 privilege "privileges are for operators" {
   when    = !contains(client.groups, "ops")
   action  = "deny"

@@ -79,3 +79,29 @@ case "alice's demo is over" {
     port 443/tcp 0.0.0.0:8443: bind 127.0.0.1:8443 (everybody else stays on this machine)
   EOT
 }
+
+case "everybody builds" {
+  client {
+    user   = "eve"
+    groups = ["docker"]
+  }
+  # LLBBridge/Solve with Frontend "dockerfile.v0", as gRPC encodes it
+  call = "POST /moby.buildkit.v1.frontend.LLBBridge/Solve\n\u0000\u0000\u0000\u0000\u000f\u0012\rdockerfile.v0"
+  want = <<-EOT
+    privilege buildkit moby.buildkit.v1.frontend.LLBBridge/Solve: allow (everybody builds)
+    privilege frontend Dockerfile: replace (the Engine's own frontend)
+  EOT
+}
+
+case "everybody else sees no builds of others" {
+  client {
+    user   = "eve"
+    groups = ["docker"]
+  }
+  # Control/ListenBuildHistory without a ref
+  call = "POST /moby.buildkit.v1.Control/ListenBuildHistory\n\u0000\u0000\u0000\u0000\u0000"
+  want = <<-EOT
+    privilege buildkit moby.buildkit.v1.Control/ListenBuildHistory: allow (everybody builds)
+    privilege build_history list: deny (privileges are for operators)
+  EOT
+}

@@ -23,7 +23,7 @@ func build(c *reading) {
 		c.parameter(policy.Privilege{Name: "buildkit", Value: "build"}, "version")
 		c.unfixedBuildKit()
 		c.parameter(policy.Privilege{Name: "frontend", Value: anyFrontend}, "version")
-		c.ownBuild(c.query("session"), "?session")
+		c.ownSession(c.query("session"), "?session")
 		c.ownBuild(c.query("buildid"), "?buildid")
 	}
 	if parent := c.query("cgroupparent"); parent != "" {

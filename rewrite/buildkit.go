@@ -39,8 +39,8 @@ func buildkitSolve(c *reading) {
 	c.aboutBuild(m, "Frontend", "FrontendAttrs")
 	c.aboutSolve(m)
 	c.ownBuild(m.Text("Ref"), "/Ref")
-	c.ownBuild(m.Text("Session"), "/Session")
-	c.ownBuild(m.Text("SourcePolicySession"), "/SourcePolicySession")
+	c.ownSession(m.Text("Session"), "/Session")
+	c.sourcePolicySession(m.Text("SourcePolicySession"))
 	c.unfixedBuildKit()
 	for i, text := range m.Texts("Entitlements") {
 		c.entitlement(text, index("/Entitlements", i))
@@ -67,7 +67,9 @@ func gatewaySolve(c *reading) {
 func gatewayReturn(c *reading) { c.definitions(c.gatewayMessage("gateway.ReturnRequest")) }
 
 func gatewayResolveImage(c *reading) {
-	c.ownBuild(c.gatewayMessage("gateway.ResolveImageConfigRequest").Text("SessionID"), "/SessionID")
+	m := c.gatewayMessage("gateway.ResolveImageConfigRequest")
+	c.ownSession(m.Text("SessionID"), "/SessionID")
+	c.definitions(m)
 }
 
 func gatewayResolveSource(c *reading) {
@@ -99,12 +101,6 @@ func buildkitSession(c *reading) { c.ownBuilds(sessionID) }
 // keys of the client's. It is known by an id that builds name.
 func session(c *reading) { c.ownBuilds(sessionID) }
 
-// The headers of a gRPC call that name its build, and of a session that name it.
-const (
-	buildID   = "buildkit-controlapi-buildid"
-	sessionID = "X-Docker-Expose-Session-Uuid"
-)
-
 // buildkitHistory claims others' logs, arguments and caches, unless the call asks
 // for one build.
 func buildkitHistory(c *reading) {
@@ -119,18 +115,14 @@ func buildkitUpdateHistory(c *reading) {
 	c.ownBuild(c.message("control.UpdateBuildHistoryRequest").Text("Ref"), "/Ref")
 }
 
-// ownBuild claims a build or a session that somebody else made. No Engine asks whose
-// it is (buildkit: control/gateway.lookupForwarder).
-func (c *reading) ownBuild(id, field string) {
-	if id != "" && !c.world.OwnsBuild(id) {
-		c.field(policy.Privilege{Name: "others_build", Value: id}, field, id)
-	}
-}
-
-// ownBuilds does so for the builds or sessions that a header names.
-func (c *reading) ownBuilds(header string) {
-	for _, id := range c.header.Values(header) {
-		c.ownBuild(id, header)
+// sourcePolicySession claims what the session can have the Engine load in place of
+// the sources that a build names: its answers are not read (buildkit:
+// solver/llbsolver, policyEvaluator).
+func (c *reading) sourcePolicySession(id string) {
+	const field = "/SourcePolicySession"
+	c.ownSession(id, field)
+	if id != "" {
+		c.field(policy.Privilege{Name: "remote", Value: "source policy session"}, field, id)
 	}
 }
 
@@ -190,6 +182,9 @@ func (c *reading) frontend(m *pb.Value, name, options string) {
 	for _, key := range slices.Sorted(maps.Keys(opts)) {
 		c.option(key, opts[key], "/"+options+"/"+key)
 	}
+	if key, renamed := opts["contextkey"]; renamed && key != "context" {
+		c.option("context", opts[key], "/"+options+"/"+key)
+	}
 }
 
 // otherFrontend claims a frontend that a rule can replace by the Engine's own.
@@ -238,7 +233,7 @@ func (c *reading) option(key, value, field string) {
 			c.cache(entry.Type, entry.Attrs, field)
 		}
 	case beginning == "local-sessionid":
-		c.ownBuild(value, field)
+		c.ownSession(value, field)
 	case !frontendOptions[key] && !frontendOptions[beginning+":"]:
 		c.field(policy.Privilege{Name: "unread", Value: "frontend option " + key}, field, value)
 	}

@@ -22,7 +22,7 @@ import (
 )
 
 // The packages of the schema's messages, by what their names begin with.
-var buildkitPackages = map[string]string{"control.": "moby.buildkit.v1.", "gateway.": "moby.buildkit.v1.frontend."}
+var buildkitPackages = map[string]string{"control.": "moby.buildkit.v1.", "gateway.": "moby.buildkit.v1.frontend.", "sourcepolicy.": "moby.buildkit.v1.sourcepolicy."}
 
 // descriptorOf is BuildKit's own description of a message of the schema.
 func descriptorOf(t *testing.T, name string) protoreflect.MessageDescriptor {

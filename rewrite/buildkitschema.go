@@ -3,8 +3,8 @@ package rewrite
 import pb "github.com/safesock/safesock/rewrite/protobuf"
 
 // The message types of BuildKit's calls, from moby/buildkit v0.33.0:
-// api/services/control/control.proto, frontend/gateway/pb/gateway.proto and
-// solver/pb/ops.proto. Of a message that is pb.Opaque no field can matter: it
+// api/services/control/control.proto, frontend/gateway/pb/gateway.proto,
+// sourcepolicy/pb/policy.proto and solver/pb/ops.proto. Of a message that is pb.Opaque no field can matter: it
 // describes, or reaches files of the build alone.
 var buildkit = pb.Schema{
 	"control.SolveRequest": {
@@ -19,7 +19,7 @@ var buildkit = pb.Schema{
 		9:  {Name: "Entitlements", Type: pb.Repeated(pb.String)},
 		10: {Name: "FrontendInputs", Type: pb.Map(pb.Message("Definition"))},
 		11: {Name: "Internal", Type: pb.Varint},
-		12: {Name: "SourcePolicy", Type: pb.Opaque}, // narrows what the build may load, and names sources that are loaded instead
+		12: {Name: "SourcePolicy", Type: pb.Message("sourcepolicy.Policy")},
 		13: {Name: "Exporters", Type: pb.Repeated(pb.Message("Exporter"))},
 		14: {Name: "EnableSessionExporter", Type: pb.Varint},
 		15: {Name: "SourcePolicySession", Type: pb.String},
@@ -72,7 +72,7 @@ var buildkit = pb.Schema{
 		12: {Name: "CacheImports", Type: pb.Repeated(pb.Message("CacheOptionsEntry"))},
 		13: {Name: "FrontendInputs", Type: pb.Map(pb.Message("Definition"))},
 		14: {Name: "Evaluate", Type: pb.Varint},
-		15: {Name: "SourcePolicies", Type: pb.Repeated(pb.Opaque)},
+		15: {Name: "SourcePolicies", Type: pb.Repeated(pb.Message("sourcepolicy.Policy"))},
 	},
 	"gateway.ResolveImageConfigRequest": {
 		1: {Name: "Ref", Type: pb.String},
@@ -82,7 +82,7 @@ var buildkit = pb.Schema{
 		5: {Name: "ResolverType", Type: pb.Varint},
 		6: {Name: "SessionID", Type: pb.String},
 		7: {Name: "StoreID", Type: pb.String},
-		8: {Name: "SourcePolicies", Type: pb.Repeated(pb.Opaque)},
+		8: {Name: "SourcePolicies", Type: pb.Repeated(pb.Message("sourcepolicy.Policy"))},
 	},
 	"gateway.ResolveSourceMetaRequest": {
 		1: {Name: "Source", Type: pb.Message("SourceOp")},
@@ -92,7 +92,7 @@ var buildkit = pb.Schema{
 		5: {Name: "Git", Type: pb.Opaque},
 		6: {Name: "Image", Type: pb.Opaque},
 		7: {Name: "HTTP", Type: pb.Opaque},
-		8: {Name: "SourcePolicies", Type: pb.Repeated(pb.Opaque)},
+		8: {Name: "SourcePolicies", Type: pb.Repeated(pb.Message("sourcepolicy.Policy"))},
 	},
 	"gateway.ReturnRequest": {
 		1: {Name: "result", Type: pb.Message("Result")},
@@ -123,6 +123,25 @@ var buildkit = pb.Schema{
 		4: {Name: "path", Type: pb.String},
 		5: {Name: "inTotoPredicateType", Type: pb.String},
 		6: {Name: "inTotoSubjects", Type: pb.Repeated(pb.Opaque)},
+	},
+
+	"sourcepolicy.Policy": {
+		1: {Name: "version", Type: pb.Varint},
+		2: {Name: "rules", Type: pb.Repeated(pb.Message("sourcepolicy.Rule"))},
+	},
+	"sourcepolicy.Rule": {
+		1: {Name: "action", Type: pb.Varint},
+		2: {Name: "selector", Type: pb.Message("sourcepolicy.Selector")},
+		3: {Name: "updates", Type: pb.Message("sourcepolicy.Update")},
+	},
+	"sourcepolicy.Selector": {
+		1: {Name: "identifier", Type: pb.String},
+		2: {Name: "match_type", Type: pb.Varint},
+		3: {Name: "constraints", Type: pb.Repeated(pb.Opaque)},
+	},
+	"sourcepolicy.Update": {
+		1: {Name: "identifier", Type: pb.String},
+		2: {Name: "attrs", Type: pb.Map(pb.String)},
 	},
 
 	"Definition": {

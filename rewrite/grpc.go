@@ -39,13 +39,6 @@ func (c *reading) messageChanged() bool {
 	return c.sentMessage != nil && !bytes.Equal(c.sentMessage, c.text[grpcHead:])
 }
 
-// gatewayMessage is the message of a call within a build, which its header names.
-func (c *reading) gatewayMessage(name string) *pb.Value {
-	c.build.Ref = c.header.Get(buildID)
-	c.ownBuilds(buildID)
-	return c.message(name)
-}
-
 // field adds a claim that a field of the message makes, or that the call makes by
 // its header.
 func (c *reading) field(what policy.Claim, path, value string) *claim {

@@ -3,6 +3,7 @@ package rewrite
 import (
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -10,14 +11,22 @@ import (
 	pb "github.com/safesock/safesock/rewrite/protobuf"
 )
 
-// definitions claims what the build steps that a client wrote itself ask for,
-// wherever in the message they are (LLB, buildkit: solver/pb/ops.proto).
+// definitions claims what the build steps and source policies that a client wrote
+// itself ask for, wherever in the message they are (LLB, buildkit:
+// solver/pb/ops.proto).
 func (c *reading) definitions(m *pb.Value) {
 	for op := range m.All("ExecOp") {
 		c.execOp(op)
 	}
 	for op := range m.All("SourceOp") {
-		c.sourceOp(op)
+		c.source(op.Text("identifier"), op.Path()+"/identifier")
+		c.attributes(op)
+	}
+	for op := range m.All("BuildOp") { // its steps are in a file that the build has made by then
+		c.field(policy.Privilege{Name: "frontend", Value: "llb"}, op.Path(), "")
+	}
+	for rule := range m.All("sourcepolicy.Rule") {
+		c.sourceRule(rule)
 	}
 }
 
@@ -52,7 +61,7 @@ func (c *reading) execOp(op *pb.Value) {
 }
 
 // sourceAttributes are the attributes of sources (buildkit: solver/pb/attr.go). Each reaches the build alone, or is
-// read by sourceOp.
+// read by attributes.
 var sourceAttributes = map[string]bool{
 	"git.advice": true, "git.authheadersecret": true, "git.authtokensecret": true, "git.bundle": true, "git.checkoutbundle": true,
 	"git.checksum": true, "git.fetchbycommit": true, "git.fullurl": true, "git.keepgitdir": true, "git.knownsshhosts": true,
@@ -68,33 +77,58 @@ var sourceAttributes = map[string]bool{
 	"oci.layerlimit": true, "oci.session": true, "oci.store": true,
 }
 
-// sourceOp claims what a step that loads something asks for.
-func (c *reading) sourceOp(op *pb.Value) {
-	identifier := op.Text("identifier")
-	scheme, rest, _ := strings.Cut(identifier, "://")
-	switch scheme {
-	case "docker-image", "docker-image+blob", "local", "oci-layout", "oci-layout+blob":
-	case "http", "https", "git":
-		c.field(policy.Privilege{Name: "remote", Value: identifier}, op.Path()+"/identifier", identifier)
+// source claims what a step that loads something asks for.
+func (c *reading) source(identifier, field string) {
+	scheme, rest, found := strings.Cut(identifier, "://")
+	switch {
+	case found && slices.Contains([]string{"docker-image", "docker-image+blob", "local", "oci-layout", "oci-layout+blob"}, scheme):
+	case found && slices.Contains([]string{"http", "https", "git"}, scheme):
+		c.field(policy.Privilege{Name: "remote", Value: identifier}, field, identifier)
 	default:
-		c.field(policy.Privilege{Name: "unread", Value: "source " + scheme}, op.Path()+"/identifier", identifier)
+		c.field(policy.Privilege{Name: "unread", Value: "source " + scheme}, field, identifier)
 	}
 	// CVE-2026-33748: a folder of the repository that leads out of it.
-	if _, folder, _ := strings.Cut(rest, "#"); scheme == "git" && slices.Contains(strings.FieldsFunc(folder, isPathOrRef), "..") {
-		c.refuse(http.StatusForbidden, "%s/identifier: the folder %q leads out of the repository", op.Path(), folder)
+	_, folder, _ := strings.Cut(rest, "#")
+	if decoded, err := url.PathUnescape(folder); err == nil {
+		folder = decoded
 	}
-	attrs := op.Map("attrs")
+	if scheme == "git" && slices.Contains(strings.FieldsFunc(folder, isPathOrRef), "..") {
+		c.refuse(http.StatusForbidden, "%s: the folder %q leads out of the repository", field, folder)
+	}
+}
+
+// attributes claims what the attributes of a source ask for.
+func (c *reading) attributes(source *pb.Value) {
+	attrs := source.Map("attrs")
 	for _, key := range slices.Sorted(maps.Keys(attrs)) {
-		value, field := attrs[key], op.Path()+"/attrs/"+key
+		value, field := attrs[key], source.Path()+"/attrs/"+key
 		switch {
 		case key == "local.session", key == "oci.session":
-			c.ownBuild(value, field)
+			c.ownSession(value, field)
 		case key == "http.filename" && strings.Contains(value, "/"): // CVE-2026-33747
 			c.refuse(http.StatusForbidden, "%s: %q is not the name of a file", field, value)
 		case !sourceAttributes[key] && !strings.HasPrefix(key, "http.header."):
 			c.field(policy.Privilege{Name: "unread", Value: "source attribute " + key}, field, value)
 		}
 	}
+}
+
+// sourceRule claims the source that a rule of a source policy puts in the place of
+// another. Its identifier can be a pattern, for which BuildKit takes the selector's
+// if there is none (buildkit: sourcepolicy.mutate).
+func (c *reading) sourceRule(rule *pb.Value) {
+	updates := rule.Message("updates")
+	if updates == nil {
+		return
+	}
+	named := updates
+	if updates.Text("identifier") == "" {
+		named = rule.Message("selector")
+	}
+	if identifier := named.Text("identifier"); identifier != "" {
+		c.source(identifier, named.Path()+"/identifier")
+	}
+	c.attributes(updates)
 }
 
 func isPathOrRef(r rune) bool { return r == '/' || r == ':' }

@@ -38,7 +38,7 @@ type step struct {
 }
 
 // stepVerbs are the sections that do something. All others are texts.
-var stepVerbs = []string{"setup", "attack", "http2", "together", "until", "send", "head", "answer", "half-close"}
+var stepVerbs = []string{"setup", "attack", "http2", "grpc", "meanwhile", "together", "until", "send", "head", "answer", "half-close"}
 
 func readAttacks(t *testing.T) []attack {
 	t.Helper()
@@ -130,20 +130,23 @@ Content-Length: 0
 func (r *replay) expand(t *testing.T, text string) string {
 	t.Helper()
 	funcs := template.FuncMap{
-		"lf":      func() string { return "\n" },
-		"cr":      func() string { return "\r" },
-		"x":       func(digits string) (string, error) { b, err := hex.DecodeString(digits); return string(b), err },
-		"repeat":  func(n int, text string) string { return strings.Repeat(text, n) },
-		"chunk":   func(text string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(text), text) },
-		"len":     func(text string) int { return len(text) },
-		"tar":     tarOf,
-		"engine":  func() string { return r.lab.Kind.Socket },
-		"cgroup":  r.lab.Cgroup,
-		"answer":  func() string { return r.lastID },
-		"bytes":   func(text string) []string { return strings.Split(text, "") },
-		"image":   func(name string) string { return r.engineText("/images/"+name+"/json", "Id") },
-		"version": func(service string) string { return r.engineText("/services/"+service, "Version.Index") },
-		"id":      func(name string) string { return r.engineText("/containers/"+name+"/json", "Id") },
+		"lf":         func() string { return "\n" },
+		"cr":         func() string { return "\r" },
+		"x":          func(digits string) (string, error) { b, err := hex.DecodeString(digits); return string(b), err },
+		"repeat":     func(n int, text string) string { return strings.Repeat(text, n) },
+		"chunk":      func(text string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(text), text) },
+		"len":        func(text string) int { return len(text) },
+		"tar":        tarOf,
+		"definition": func(text string) string { return definition(t, text) },
+		"twice":      func(target, a, b string) string { return framed(message(t, target, a) + message(t, target, b)) },
+		"ref":        func(text string) string { return text + "-" + r.attack.name },
+		"engine":     func() string { return r.lab.Kind.Socket },
+		"cgroup":     r.lab.Cgroup,
+		"answer":     func() string { return r.lastID },
+		"bytes":      func(text string) []string { return strings.Split(text, "") },
+		"image":      func(name string) string { return r.engineText("/images/"+name+"/json", "Id") },
+		"version":    func(service string) string { return r.engineText("/services/"+service, "Version.Index") },
+		"id":         func(name string) string { return r.engineText("/containers/"+name+"/json", "Id") },
 		"exec": func(container string) string {
 			return strings.Trim(r.engineText("/containers/"+container+"/json", "ExecIDs"), "[]")
 		},

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -67,6 +68,23 @@ func (r *replay) run(t *testing.T) {
 			for _, block := range blocks(s.text) {
 				r.stream(t, engine, r.expand(t, block))
 			}
+		case "grpc":
+			var engine *http.Client
+			if s.on == "HTTP/2" {
+				engine = r.lab.HTTP2(t, r.socket)
+			} else {
+				engine = r.grpcClient(t, 0, cmp.Or(s.on, "/grpc"))
+			}
+			for _, block := range blocks(s.text) {
+				r.call(t, engine, r.expand(t, block))
+			}
+		case "meanwhile":
+			uid := 0
+			if s.on == "others" {
+				uid = theirUID
+			}
+			engine := r.grpcClient(t, uid, "/grpc")
+			go r.call(t, engine, r.expand(t, s.text))
 		case "together":
 			var all sync.WaitGroup
 			for _, block := range blocks(s.text) {
