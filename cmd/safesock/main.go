@@ -58,6 +58,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
+	var code exitCode
+	if errors.As(err, &code) {
+		return int(code)
+	}
 	var refused no
 	if errors.As(err, &refused) {
 		if refused != "" {
@@ -89,6 +93,6 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetVersionTemplate(versionLine())
 	root.SuggestionsMinimumDistance = 2
-	root.AddCommand(newServe(), newCheck(), newExplain(), newTest(), newFmt(), newInit(), newPolicy(), newVersion())
+	root.AddCommand(newServe(), newExec(), newEnv(), newLog(), newCheck(), newExplain(), newTest(), newFmt(), newInit(), newPolicy(), newVersion())
 	return root
 }
