@@ -127,12 +127,10 @@ func (g *guarded) run(ctx context.Context, args []string) error {
 		}
 		defer summary.Close()
 	}
-	dir, err := privateFolder()
-	if err != nil {
+	if g.server.Listen, err = privateSocket(); err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	g.server.Listen = filepath.Join(dir, "docker.sock")
+	defer os.RemoveAll(filepath.Dir(g.server.Listen))
 	found, around, err := g.findEngine()
 	if err != nil {
 		return err
@@ -267,9 +265,9 @@ func (g *guarded) findEngine() (found engine, around []string, err error) {
 	return found, around, nil
 }
 
-// privateFolder makes a folder that only its owner can enter, at a place where the
-// Engine finds it under the same path.
-func privateFolder() (string, error) {
+// privateSocket returns the path for a socket in a folder that it makes. Only the
+// folder's owner can enter it. The Engine finds it under the same path.
+func privateSocket() (string, error) {
 	places := []string{os.Getenv("XDG_RUNTIME_DIR"), os.TempDir()}
 	if os.Getuid() == 0 {
 		places = []string{"/run", os.TempDir()}
@@ -280,10 +278,16 @@ func privateFolder() (string, error) {
 			continue
 		}
 		dir, err := os.MkdirTemp(place, "safesock-exec-")
-		if err == nil {
-			return dir, nil
+		if err != nil {
+			errs = append(errs, err)
+			continue
 		}
-		errs = append(errs, err)
+		path := filepath.Join(dir, "docker.sock")
+		if err := fitsSocket(path); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", path, err), os.Remove(dir))
+			continue
+		}
+		return path, nil
 	}
 	return "", errors.Join(errs...)
 }
