@@ -1,15 +1,20 @@
 package main
 
 import (
+	"bufio"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 )
 
 // typing is a command in a terminal, with what it has printed so far.
@@ -67,12 +72,37 @@ func (p *typing) ends() string {
 	return p.shown.String()
 }
 
+// interrupts prints each interrupt, until it gets SIGUSR1.
+func interrupts() {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, os.Interrupt, syscall.SIGUSR1)
+	fmt.Println("ready")
+	for each := range signals {
+		if each == syscall.SIGUSR1 {
+			fmt.Println("bye")
+			os.Exit(5)
+		}
+		fmt.Println("caught")
+	}
+}
+
 func TestCtrlCReachesACommandOnceAndSafesockEndsAfterIt(t *testing.T) {
-	p := inTerminal(t, `trap : INT; safesock exec --upstream $ENGINE -- sh -c 'trap "echo caught; n=1\$n" INT; echo ready; while [ "$n" != 11 ]; do sleep 0.05; done; echo bye; exit 5'; echo code $?`)
+	p := inTerminal(t, `exec safesock exec --upstream $ENGINE interrupts`)
+	send := func(signal syscall.Signal) {
+		t.Helper()
+		if err := p.cmd.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+	}
 	p.shows("ready", 1)
+	// What safesock passes on would come once more, and in order.
+	send(syscall.SIGSTOP)
 	p.types("\x03")
 	p.shows("caught", 1)
+	send(syscall.SIGCONT)
 	p.types("\x03")
+	p.shows("caught", 2)
+	send(syscall.SIGUSR1)
 	got := p.ends()
 	if n := strings.Count(got, "caught"); n != 2 {
 		t.Errorf("Ctrl-C came %d times, want 2:\n%s", n, got)
@@ -80,8 +110,37 @@ func TestCtrlCReachesACommandOnceAndSafesockEndsAfterIt(t *testing.T) {
 	if bye, summary := strings.Index(got, "bye"), strings.Index(got, "safesock: nothing was changed"); bye < 0 || summary < bye {
 		t.Errorf("the summary is not behind the command's end:\n%s", got)
 	}
-	if !strings.Contains(got, "code 5\r\n") {
-		t.Errorf("the exit code is not the command's:\n%s", got)
+	if code := p.cmd.ProcessState.ExitCode(); code != 5 {
+		t.Errorf("exit code: got %d, want 5", code)
+	}
+}
+
+func TestAnInterruptFromElsewhereReachesACommand(t *testing.T) {
+	for _, name := range []string{"INT", "QUIT"} {
+		cmd := exec.Command("safesock", "exec", "--upstream", filepath.Join(t.TempDir(), "engine.sock"), "sh", "-c", `trap "echo caught; exit 5" $0; echo ready; while :; do sleep 0.05; done`, name)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // without a terminal
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		hangUp := time.AfterFunc(20*time.Second, func() { cmd.Process.Signal(syscall.SIGTERM) })
+		defer hangUp.Stop()
+		lines := bufio.NewReader(out)
+		if line, err := lines.ReadString('\n'); line != "ready\n" {
+			t.Fatalf("got %q (%v), want ready", line, err)
+		}
+		if err := cmd.Process.Signal(unix.SignalNum("SIG" + name)); err != nil {
+			t.Fatal(err)
+		}
+		if line, err := lines.ReadString('\n'); line != "caught\n" {
+			t.Errorf("%s: got %q (%v), want caught", name, line, err)
+		}
+		if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != 5 {
+			t.Errorf("%s: exit code: got %d, want 5", name, cmd.ProcessState.ExitCode())
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -65,8 +66,8 @@ Engine are printed with --json only.`,
 	f := cmd.Flags()
 	f.BoolVarP(&l.follow, "follow", "f", false, "go on with what is added, also after the log is rotated")
 	f.Var(&l.since, "since", "only calls since a `time`, as in 90m, 2d, 14:30, 2026-11-27 or 2026-11-27T14:30:00Z")
-	f.BoolVar(&l.changed, "changed", false, "only calls that were changed, or would have been by a policy that only observes")
-	f.BoolVar(&l.refused, "refused", false, "only calls that were refused; with --changed both")
+	f.BoolVar(&l.changed, "changed", false, "only calls that were changed, or would have been if the policy did not only observe")
+	f.BoolVar(&l.refused, "refused", false, "only calls that were refused, or would have been; with --changed both")
 	f.StringVar(&l.project, "project", "", "only calls about this Compose project, by its `name`")
 	f.StringVar(&l.user, "user", "", "only calls of the user with this `name` or number")
 	f.BoolVar(&l.json, "json", false, "print the records as they are, with the answers to the calls")
@@ -168,23 +169,15 @@ func (l *logs) show(record auditlog.Record) error {
 
 // wants reports whether a call is asked for.
 func (l *logs) wants(call *proxy.CallRecord) bool {
-	if l.changed || l.refused {
-		switch fateOfCall(call) {
-		case changed:
-			if !l.changed {
-				return false
-			}
-		case observed:
-			if !l.changed && !wouldRefuse(call) {
-				return false
-			}
-		case refused:
-			if !l.refused {
-				return false
-			}
-		default:
-			return false
+	became := fateOfCall(call)
+	if became == observed {
+		became = changed
+		if wouldRefuse(call) {
+			became = refused
 		}
+	}
+	if (l.changed || l.refused) && !(l.changed && became == changed || l.refused && became == refused) {
+		return false
 	}
 	if l.user != "" && l.user != call.Client.User && l.user != strconv.Itoa(call.Client.UID) {
 		return false
@@ -194,12 +187,7 @@ func (l *logs) wants(call *proxy.CallRecord) bool {
 
 // wouldRefuse reports whether a policy that only observes would have refused a call.
 func wouldRefuse(call *proxy.CallRecord) bool {
-	for _, claim := range call.Claims {
-		if claim.Action == policy.Deny.String() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(call.Claims, func(claim proxy.ClaimRecord) bool { return claim.Action == policy.Deny.String() })
 }
 
 // page prints lines for people.
