@@ -115,6 +115,7 @@ func (l *logs) run(cmd *cobra.Command, args []string) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	l.page = newPage(cmd.OutOrStdout())
+	l.page.live = slices.Contains(args, "-") // a pipe may have more to come, and reading it waits
 	err = l.print(ctx, log, &skipped)
 	if errors.Is(err, syscall.EPIPE) {
 		err = nil
@@ -193,7 +194,8 @@ func wouldRefuse(call *proxy.CallRecord) bool {
 // page prints lines for people.
 type page struct {
 	out   *bufio.Writer
-	width int // of the terminal in characters, 0 if the output is no terminal
+	live  bool // each line is shown at once
+	width int  // of the terminal in characters, 0 if the output is no terminal
 	color bool
 }
 
@@ -209,8 +211,10 @@ func newPage(w io.Writer) page {
 }
 
 func (p page) line(text string) error {
-	_, err := fmt.Fprintln(p.out, text)
-	return err
+	if _, err := fmt.Fprintln(p.out, text); err != nil || !p.live {
+		return err
+	}
+	return p.out.Flush()
 }
 
 // colors are SGR parameters (ECMA-48) for the fates that stand out.

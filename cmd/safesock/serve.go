@@ -65,7 +65,7 @@ activation and readiness messages are understood.`,
 		Example: `  safesock serve
   safesock serve --policy team.hcl --policy /etc/safesock/policies
   safesock serve --upstream unix:///run/podman/podman.sock --group developers
-  safesock serve --audit - | jq .`,
+  safesock serve --audit - | safesock log -`,
 		Args: noArgs("name a policy with --policy"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.given = cmd.Flags().Changed

@@ -205,7 +205,7 @@ func (s runSummary) lines() []string {
 		more += max(count-maxLines, 0)
 	}
 	if more > 0 {
-		lines = append(lines, fmt.Sprintf("and %d more of that kind; --summary FILE has up to %d of all", more, maxFindings))
+		lines = append(lines, fmt.Sprintf("and %d more; --summary FILE has up to %d of all findings", more, maxFindings))
 	}
 	return lines
 }
