@@ -16,17 +16,21 @@ import (
 // keep, as in audit.log.1, audit.log.2.gz and audit.log-20261127.gz.
 var rotated = regexp.MustCompile(`^[.-]\d[-.\d]*(\.\w+)?$`)
 
-// Rotated returns path and the files that it was rotated to.
+// Rotated returns path and the files that it was rotated to. It leaves out path if it
+// is not there but others are, as after a rotation until the next record.
 func Rotated(path string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
-	paths := []string{path}
+	var paths []string
 	for _, entry := range entries {
 		if behind, ok := bytes.CutPrefix([]byte(entry.Name()), []byte(filepath.Base(path))); ok && rotated.Match(behind) {
 			paths = append(paths, filepath.Join(filepath.Dir(path), entry.Name()))
 		}
+	}
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) || len(paths) == 0 {
+		paths = append(paths, path)
 	}
 	return paths, nil
 }

@@ -12,7 +12,7 @@ import (
 // Options says what is read of a log.
 type Options struct {
 	Since   time.Time                              // records before it are left out
-	Follow  []string                               // paths whose files are read on after their end, and after they were replaced
+	Follow  []string                               // paths whose files are read on after their end, and after they were replaced or made
 	Skipped func(path string, line int, err error) // is told of each line that is no record; may be nil
 }
 
@@ -22,13 +22,29 @@ type Log struct {
 	files   []*file
 }
 
-// Open opens files. A file that is named twice, or by two paths, is read once. A
-// file that was last written before Since is not read.
+// Open opens files, and those that are to be followed and are not there yet as soon
+// as they are. A file that is named twice, or by two paths, is read once. A file that
+// was last written before Since is not read.
 func Open(paths []string, options Options) (*Log, error) {
 	l := &Log{options: options}
+	for _, path := range options.Follow {
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		f, err := open(os.DevNull)
+		if err != nil {
+			l.Close()
+			return nil, err
+		}
+		f.path, f.moved = path, true
+		l.files = append(l.files, f)
+	}
 	var opened []os.FileInfo
 	for _, path := range paths {
 		f, err := open(path)
+		if errors.Is(err, os.ErrNotExist) && slices.Contains(options.Follow, path) {
+			continue
+		}
 		if err != nil {
 			l.Close()
 			return nil, err

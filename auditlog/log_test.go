@@ -118,7 +118,7 @@ func TestRotatedFilesAreReadInOrderOfTime(t *testing.T) {
 	for _, file := range files {
 		names = append(names, filepath.Base(file))
 	}
-	same(t, "files", names, []string{"audit.log", "audit.log-20261127.gz", "audit.log.1", "audit.log.10.gz", "audit.log.2.gz"})
+	same(t, "files", names, []string{"audit.log-20261127.gz", "audit.log.1", "audit.log.10.gz", "audit.log.2.gz", "audit.log"})
 	same(t, "minutes", minutes(t, opened(t, Options{}, files...)), []int{1, 20, 30, 31, 40, 41, 50, 51})
 
 	// Another log is another source; a file by two names is one.
@@ -195,6 +195,25 @@ func TestALogIsFollowedOverItsRotation(t *testing.T) {
 	write(t, path, at(11))
 	step("made anew is seen")
 	step("made anew", 11)
+}
+
+func TestALogThatWasRotatedAwayIsReadAndFollowed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	write(t, path+".1", at(1))
+	files, err := Rotated(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "what is left", minutes(t, opened(t, Options{}, files...)), []int{1})
+	l := opened(t, Options{Follow: []string{path}}, files...)
+	same(t, "what is left", minutes(t, l), []int{1})
+	write(t, path, at(2))
+	same(t, "the next record", minutes(t, l), []int{2})
+
+	early := opened(t, Options{Follow: []string{path + ".new"}}, path+".new")
+	same(t, "a log that is not there yet", minutes(t, early), nil)
+	write(t, path+".new", at(3))
+	same(t, "its first record", minutes(t, early), []int{3})
 }
 
 func TestARecordIsReadAsItWasWritten(t *testing.T) {

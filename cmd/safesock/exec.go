@@ -175,7 +175,7 @@ func (g *guarded) run(ctx context.Context, args []string) error {
 		return g.notRun(args[0], err)
 	}
 	told := g.tally.summary()
-	told.Command, told.Exit, told.Policy, told.Engine, told.Around = args, code, g.policies.names, found.path, around
+	told.Command, told.Exit, told.Policy, told.Engine, told.Around = args[0], code, g.policies.names, found.path, around
 	err = errors.Join(g.tell(told, summary), serveErr)
 	if code == 0 {
 		return err

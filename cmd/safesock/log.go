@@ -75,13 +75,10 @@ Engine are printed with --json only.`,
 }
 
 func (l *logs) run(cmd *cobra.Command, args []string) error {
+	usual, err := usualAudit()
 	if len(args) == 0 {
-		usual, err := usualAudit()
 		if err != nil {
 			return err
-		}
-		if _, err := os.Stat(usual); errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s: there is no audit log yet; safesock serve makes it, and as root in /var/log/safesock; name another, as in safesock log FILE", usual)
 		}
 		args = []string{usual}
 	}
@@ -103,6 +100,9 @@ func (l *logs) run(cmd *cobra.Command, args []string) error {
 		options.Follow = args
 	}
 	log, err := auditlog.Open(files, options)
+	if errors.Is(err, fs.ErrNotExist) && args[0] == usual {
+		return fmt.Errorf("%s: no safesock that runs as you has written a log; sudo safesock log shows that of the machine, and safesock log FILE another", usual)
+	}
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%w; the audit log is for its owner alone: try sudo safesock log", err)
 	}

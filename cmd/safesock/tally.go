@@ -125,10 +125,10 @@ func placeOf(port policy.Port) string {
 	return host + "->" + container
 }
 
-// runSummary is what exec tells of a command. Its JSON is described in README.md.
+// runSummary is what exec tells of a command. docs/exec.md describes its JSON.
 type runSummary struct {
 	Version int        `json:"version"` // 1; it grows if a field changes its meaning or goes
-	Command []string   `json:"command"`
+	Command string     `json:"command"` // without its arguments, which can hold secrets
 	Exit    int        `json:"exit"`
 	Engine  string     `json:"engine"` // the Engine's socket
 	Policy  []string   `json:"policy"`
