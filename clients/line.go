@@ -14,6 +14,7 @@ import (
 type Line struct {
 	Client string   // "docker", "podman", …
 	Local  bool     // the client starts containers without calling an Engine's socket
+	engine string   // the option that names an Engine, "" if there is none
 	words  []string // the command, and what follows it
 }
 
@@ -60,10 +61,35 @@ func ParseLine(words []string) (*Line, error) {
 			return nil, fmt.Errorf("%s: %w", line.Client, err)
 		}
 		line.words = flags.Args()
+		line.engine = named(flags)
 		remote := flags.Changed("remote") || flags.Changed("url") || flags.Changed("connection") || line.IsCompose()
 		line.Local = line.Client == "nerdctl" || line.Client == "podman" && !remote
 	}
 	return line, nil
+}
+
+// NamesEngine returns the option by which the line names an Engine itself, as in
+// "--host". It returns "" if the environment says which Engine it is.
+func (l *Line) NamesEngine() string {
+	if l.engine != "" || !l.IsCompose() {
+		return l.engine
+	}
+	flags := flagSet()
+	ignore(flags, composeSwitches, composeValues)
+	ignore(flags, []string{"tls", "tlsverify"}, []string{"file,f", "project-name,p", "project-directory", "profile", "env-file"})
+	ignore(flags, nil, []string{"host,H", "context,c", "tlscacert", "tlscert", "tlskey", "log-level"})
+	_ = flags.Parse(l.words[1:]) // what is wrong behind the option is Compose's to say
+	return named(flags)
+}
+
+// named returns the first option of a line that names an Engine, "" if none does.
+func named(flags *pflag.FlagSet) string {
+	for _, option := range []string{"host", "context", "url", "connection"} {
+		if flag := flags.Lookup(option); flag != nil && flag.Changed {
+			return "--" + option
+		}
+	}
+	return ""
 }
 
 // IsCompose reports whether the line runs Compose.

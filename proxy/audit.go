@@ -137,11 +137,15 @@ func (a *Audit) recordCall(call rewrite.Call, from *host.Peer, result rewrite.Re
 	if refusal != nil {
 		_, record.Refused = statusOf(refusal)
 	}
-	return record.ID, a.write(record, func(err error) {
+	err = a.write(record, func(err error) {
 		if err == nil { // the client has been told that its call was not forwarded
 			a.appendLate(AnswerRecord{Time: time.Now().UTC(), Record: "answer", ID: record.ID, Status: http.StatusInternalServerError})
 		}
 	})
+	if err == nil && a.Seen != nil {
+		a.Seen(&record)
+	}
+	return record.ID, err
 }
 
 // recordRefusal writes the record of a request that is refused before a rule

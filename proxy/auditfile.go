@@ -23,7 +23,8 @@ import (
 // before a call is forwarded and an AnswerRecord once the Engine has answered.
 // A nil *Audit keeps no log.
 type Audit struct {
-	Log *slog.Logger // is told what happens to the file; nil for slog.Default
+	Log  *slog.Logger      // is told what happens to the file; nil for slog.Default
+	Seen func(*CallRecord) // is told of each CallRecord that was written; nil for nobody
 
 	path   string
 	failed atomic.Bool // the last record was not written

@@ -25,15 +25,20 @@ without being asked for is made safe: "docker run -p 8080:80 web" listens on
 
 Exit codes: 0 if all is well; 1 if the answer is no (a policy with mistakes, a
 test that failed, a --fail-on that was met); 2 if the command could not do its
-work (wrong usage, a file that cannot be read, a socket that is taken).`
+work (wrong usage, a file that cannot be read, a socket that is taken). exec has
+the exit code of the command that it ran.`
 
 const manualExamples = `  # Guard this machine's Engine, and use it from another terminal
   sudo safesock serve
   export DOCKER_HOST=unix:///run/safesock/docker.sock
   docker run -d -p 8080:80 web
 
-  # What would become of the compose file in this folder
-  safesock explain`
+  # The same for one command, and what was changed for it
+  safesock exec docker compose up
+
+  # What would become of the compose file in this folder, and what became of calls
+  safesock explain
+  safesock log --since 1h`
 
 func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
@@ -57,6 +62,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	err := root.Execute()
 	if err == nil {
 		return 0
+	}
+	var code exitCode
+	if errors.As(err, &code) {
+		return int(code)
 	}
 	var refused no
 	if errors.As(err, &refused) {
@@ -89,6 +98,6 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetVersionTemplate(versionLine())
 	root.SuggestionsMinimumDistance = 2
-	root.AddCommand(newServe(), newCheck(), newExplain(), newTest(), newFmt(), newInit(), newPolicy(), newVersion())
+	root.AddCommand(newServe(), newExec(), newEnv(), newLog(), newCheck(), newExplain(), newTest(), newFmt(), newInit(), newPolicy(), newVersion())
 	return root
 }

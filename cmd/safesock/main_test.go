@@ -32,6 +32,7 @@ import (
 //	unread PIPE FD ARGS    runs safesock with ARGS whose output FD, 1 or 2, goes
 //	                       to a pipe that is closed or full, and not read
 //	records FILE           prints how many lines are JSON, and those that are not
+//	interrupts             prints each interrupt
 //
 // and the script commands
 //
@@ -39,12 +40,13 @@ import (
 //	hangup NAME            sends SIGHUP to the background program NAME
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"safesock": main,
-		"engine":   fakeEngine,
-		"call":     call,
-		"activate": activate,
-		"unread":   unread,
-		"records":  records,
+		"safesock":   main,
+		"engine":     fakeEngine,
+		"call":       call,
+		"activate":   activate,
+		"unread":     unread,
+		"records":    records,
+		"interrupts": interrupts,
 	})
 }
 

@@ -65,7 +65,7 @@ activation and readiness messages are understood.`,
 		Example: `  safesock serve
   safesock serve --policy team.hcl --policy /etc/safesock/policies
   safesock serve --upstream unix:///run/podman/podman.sock --group developers
-  safesock serve --audit - | jq .`,
+  safesock serve --audit - | safesock log -`,
 		Args: noArgs("name a policy with --policy"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.given = cmd.Flags().Changed
@@ -120,7 +120,7 @@ func (s *serve) run(ctx context.Context) error {
 		return err
 	}
 	defer listener.Close()
-	if s.server.Audit, err = s.openAudit(); err != nil {
+	if s.server.Audit, s.audit, err = openAudit(s.audit); err != nil {
 		return err
 	}
 	if s.server.Audit != nil {
@@ -317,10 +317,13 @@ func (s *serve) leaveToSystemd(path string) error {
 	return nil
 }
 
+// systemSocket is where safesock listens as root when no path is named.
+const systemSocket = "/run/safesock/docker.sock"
+
 // usualListen is the path to listen on when none is named.
 func usualListen() (string, error) {
 	if os.Getuid() == 0 {
-		return "/run/safesock/docker.sock", nil
+		return systemSocket, nil
 	}
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
 		return filepath.Join(dir, "safesock", "docker.sock"), nil
@@ -352,47 +355,4 @@ func groupOf(path string) string {
 		return ""
 	}
 	return strconv.FormatUint(uint64(stat.Sys().(*syscall.Stat_t).Gid), 10)
-}
-
-// openAudit opens the audit log, in a folder that it makes if it is the usual
-// one.
-func (s *serve) openAudit() (*proxy.Audit, error) {
-	switch s.audit {
-	case "none":
-		return nil, nil
-	case "":
-		dir := "/var/log/safesock"
-		if os.Getuid() != 0 {
-			state, err := stateDir()
-			if err != nil {
-				return nil, err
-			}
-			dir = filepath.Join(state, "safesock")
-		}
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, err
-		}
-		s.audit = filepath.Join(dir, "audit.log")
-	}
-	audit, err := proxy.OpenAudit(s.audit)
-	var problem *fs.PathError
-	switch dir := filepath.Dir(s.audit); {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("--audit %s: there is no folder %s; make it first", s.audit, dir)
-	case errors.As(err, &problem):
-		return nil, fmt.Errorf("--audit %s: %w", s.audit, problem.Err)
-	}
-	return audit, err
-}
-
-// stateDir is where a user's programs keep their logs.
-func stateDir() (string, error) {
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return dir, nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", fmt.Errorf("%w: name an audit log with --audit FILE", err)
-	}
-	return filepath.Join(home, ".local", "state"), nil
 }
