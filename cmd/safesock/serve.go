@@ -146,7 +146,7 @@ func (s *serve) run(ctx context.Context) error {
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.server.Serve(ctx, listener) })
-	g.Go(func() error { s.heedSignals(ctx, hangup); return nil })
+	g.Go(func() error { s.heedSignals(ctx, hangup, stop); return nil })
 	g.Go(func() error { s.lookAround(ctx); return nil })
 	return g.Wait()
 }
@@ -175,8 +175,9 @@ func (s *serve) engineState() (slog.Level, string) {
 	return slog.LevelWarn, "the Engine's socket cannot be opened; calls are answered 502 until it can"
 }
 
-// heedSignals reloads on each hangup until the context is done.
-func (s *serve) heedSignals(ctx context.Context, hangup <-chan os.Signal) {
+// heedSignals reloads on each hangup until the context is done. It says so only once
+// stop has been called, from when on a signal ends the process.
+func (s *serve) heedSignals(ctx context.Context, hangup <-chan os.Signal, stop func()) {
 	for {
 		select {
 		case <-hangup:
@@ -184,6 +185,7 @@ func (s *serve) heedSignals(ctx context.Context, hangup <-chan os.Signal) {
 			s.reload()
 			s.notify(daemon.SdNotifyReady)
 		case <-ctx.Done():
+			stop()
 			s.server.Log.Info("stopping, once open calls have ended; again to end now", "drain", s.server.Drain)
 			s.notify(daemon.SdNotifyStopping)
 			return
