@@ -20,6 +20,6 @@ func (API) Asked() string { return "" }
 
 func (API) Written() string { return "" }
 
-func (API) facts(*facts) any { return nil }
+func (API) facts(any) any { return nil }
 
 var apiKind = KindSpec{KindAPI, "The call itself, intercepted or not.", []Action{Allow, Warn, Deny}, nil}

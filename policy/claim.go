@@ -19,17 +19,17 @@ type Claim interface {
 	Written() string // the part of the claim that its author writes down, to find its line; "" if there is none
 
 	// facts returns a pointer to what the conditions of rules see of the claim,
-	// nil if they see nothing of it. It points into room.
-	facts(room *facts) any
+	// nil if they see nothing of it. It may write them to kept, if that is what it
+	// returned for another claim of its kind.
+	facts(kept any) any
 }
 
-// facts has room for the facts of one claim of any kind. A Decider uses it again
-// for each claim.
-type facts struct {
-	port      portFacts
-	network   Network
-	mount     Mount
-	privilege Privilege
+// roomFor returns kept if it has room for facts of the type T, or else new room.
+func roomFor[T any](kept any) *T {
+	if room, ok := kept.(*T); ok {
+		return room
+	}
+	return new(T)
 }
 
 // replaceable is implemented by the claims whose rules can have the action replace.

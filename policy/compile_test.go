@@ -159,7 +159,7 @@ func agree(t testing.TB, choices []byte) (compiled bool) {
 	call, port := g.call()
 	g.forget(call)
 	d := p.For(call)
-	d.scope = scope{d.call, port.facts(&d.facts)}
+	d.scope = scope{d.call, port.facts(nil)}
 	got := r.test(&d.scope)
 	v, err := d.value(r.when)
 	if err != nil || v.IsNull() || v.True() != got {
@@ -191,7 +191,7 @@ func indifferent(t testing.TB, choices []byte) (decided bool) {
 	call, port := g.call()
 	decides := func(call *Call) (bool, error) {
 		d := p.For(call)
-		d.scope = scope{d.call, port.facts(&d.facts)}
+		d.scope = scope{d.call, port.facts(nil)}
 		return d.holds(r)
 	}
 	want, wantErr := decides(call)
@@ -335,7 +335,7 @@ func TestConditionsThatCanFailAreLeftToHCL(t *testing.T) {
 		{Port{Bindable: true}, map[string]string{"a": "b"}, true, false},
 	} {
 		d := p.For(&Call{Container: Container{Labels: test.labels}})
-		d.scope = scope{d.call, test.port.facts(&d.facts)}
+		d.scope = scope{d.call, test.port.facts(nil)}
 		if holds, err := d.holds(r); holds != test.holds || (err != nil) != test.fails {
 			t.Errorf("%+v %v: got %v (%v) want %v", test.port, test.labels, holds, err, test.holds)
 		}

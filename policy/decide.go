@@ -28,8 +28,8 @@ func (p *Policy) For(call *Call) *Decider {
 type Decider struct {
 	policy *Policy
 	call   *Call
-	scope  scope // of the claim that is being decided
-	facts  facts // of that claim
+	scope  scope        // of the claim that is being decided
+	facts  map[Kind]any // of the last claim of each kind, to be written over
 
 	functions  *hcl.EvalContext // with interface; nil until an expression calls it
 	interfaces map[string]interfaceResult
@@ -57,8 +57,12 @@ func (d *Decider) Decide(claim Claim) Decision {
 	if claim == nil {
 		return Decision{Reason: "there is no claim to decide"}
 	}
-	d.scope = scope{d.call, claim.facts(&d.facts)}
 	kind := claim.Kind()
+	if d.facts == nil {
+		d.facts = map[Kind]any{}
+	}
+	d.facts[kind] = claim.facts(d.facts[kind])
+	d.scope = scope{d.call, d.facts[kind]}
 	for _, r := range d.policy.rules[kind] {
 		if r.expired(d.call.Time) {
 			continue

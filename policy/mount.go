@@ -73,10 +73,11 @@ func (m Mount) irreplaceable() string {
 	return "only the socket of the Engine that safesock guards can be replaced"
 }
 
-func (m Mount) facts(room *facts) any {
+func (m Mount) facts(kept any) any {
 	normalize(&m.Source, &m.Target)
-	room.mount = m
-	return &room.mount
+	room := roomFor[Mount](kept)
+	*room = m
+	return room
 }
 
 var mountKind = KindSpec{KindMount, "A path of the host in a container.", []Action{Allow, Warn, Replace, Deny}, []Attribute{

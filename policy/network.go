@@ -34,11 +34,12 @@ func (n Network) Asked() string { return n.Name }
 
 func (n Network) Written() string { return n.Name }
 
-func (n Network) facts(room *facts) any {
+func (n Network) facts(kept any) any {
 	normalize(&n.Mode, &n.Name, &n.Driver)
 	n.Options = normalizedMap(n.Options)
-	room.network = n
-	return &room.network
+	room := roomFor[Network](kept)
+	*room = n
+	return room
 }
 
 var networkKind = KindSpec{KindNetwork, "A way onto the host's networks without a published port.", []Action{Allow, Warn, Deny}, []Attribute{

@@ -94,11 +94,12 @@ type portFacts struct {
 	scope string
 }
 
-func (p Port) facts(room *facts) any {
+func (p Port) facts(kept any) any {
 	normalize(&p.Protocol, &p.Host)
-	room.port.Port = p
-	room.port.IP, room.port.scope = classify(p.IP)
-	return &room.port
+	room := roomFor[portFacts](kept)
+	room.Port = p
+	room.IP, room.scope = classify(p.IP)
+	return room
 }
 
 // The values of port.scope.

@@ -39,10 +39,11 @@ func (p Privilege) irreplaceable() string {
 	return "the call has no place for anything else"
 }
 
-func (p Privilege) facts(room *facts) any {
+func (p Privilege) facts(kept any) any {
 	normalize(&p.Name, &p.Value)
-	room.privilege = p
-	return &room.privilege
+	room := roomFor[Privilege](kept)
+	*room = p
+	return room
 }
 
 var privilegeKind = KindSpec{KindPrivilege, "A right that reaches past the container.", []Action{Allow, Warn, Replace, Deny}, []Attribute{

@@ -145,18 +145,6 @@ func (c *connection) answerHead(e exchange) (head, error) {
 	}
 }
 
-// explainEnd tells a client that waits for an answer why there will be none.
-func (c *connection) explainEnd(e exchange, err error) {
-	status, reason := http.StatusBadGateway, "safesock: the Engine at "+c.server.Upstream+" hung up without an answer"
-	if failure := c.failure.Load(); failure != nil {
-		status, reason = statusOf(*failure)
-	} else if !isClosed(err) {
-		reason = "safesock: the Engine's answer cannot be passed on: " + err.Error()
-	}
-	e.call.logAnswer(status, "")
-	_, _ = c.client.Write(errorAnswer(status, reason, e.toHEAD, true)) // the connection ends anyway
-}
-
 // becomesRaw reports whether both sides stop speaking HTTP/1 after this answer.
 // It is an upgrade, or a hijack as the Engine does it for a request without an
 // Upgrade field.

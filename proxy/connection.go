@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -271,4 +272,16 @@ func (c *connection) logEnd(err error) {
 	if err != nil && err != errRefused && !isClosed(err) {
 		c.server.log().Debug("connection ended", slog.Any("error", err), slog.Int("pid", c.peer.PID))
 	}
+}
+
+// explainEnd tells a client that waits for an answer why there will be none.
+func (c *connection) explainEnd(e exchange, err error) {
+	status, reason := http.StatusBadGateway, "safesock: the Engine at "+c.server.Upstream+" hung up without an answer"
+	if failure := c.failure.Load(); failure != nil {
+		status, reason = statusOf(*failure)
+	} else if !isClosed(err) {
+		reason = "safesock: the Engine's answer cannot be passed on: " + err.Error()
+	}
+	e.call.logAnswer(status, "")
+	_, _ = c.client.Write(errorAnswer(status, reason, e.toHEAD, true)) // the connection ends anyway
 }

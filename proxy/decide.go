@@ -173,3 +173,15 @@ func (s *Server) tooLong() error {
 	return &refusal{http.StatusRequestEntityTooLarge,
 		fmt.Sprintf("the body is longer than %d bytes, which is as much as is read of one call", s.bodyLimit())}
 }
+
+// recordRefusal writes the record of a request that is refused before a rule
+// has looked at it. The match has what is known of the request.
+func (s *Server) recordRefusal(match rewrite.Match, from *host.Peer, why error) {
+	if isClosed(why) {
+		return // nobody asks any more
+	}
+	_, err := s.Audit.recordCall(rewrite.Call{Match: match, Time: time.Now()}, from, rewrite.Result{}, why, false)
+	if err != nil {
+		s.log().Error("audit log", slog.Any("error", err))
+	}
+}

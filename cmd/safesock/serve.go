@@ -146,7 +146,7 @@ func (s *serve) run(ctx context.Context) error {
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.server.Serve(ctx, listener) })
-	g.Go(func() error { s.announceEnd(ctx); return nil })
+	g.Go(func() error { s.announceEnd(ctx, stop); return nil })
 	g.Go(func() error { s.lookAround(ctx); return nil })
 	go s.heedHangups(ctx, hangup) // nothing waits for it: its files may be on a disk that hangs
 	return g.Wait()
@@ -176,9 +176,11 @@ func (s *serve) engineState() (slog.Level, string) {
 	return slog.LevelWarn, "the Engine's socket cannot be opened; calls are answered 502 until it can"
 }
 
-// announceEnd waits until the context is done, and says that safesock stops.
-func (s *serve) announceEnd(ctx context.Context) {
+// announceEnd waits until the context is done, and says that safesock stops. By then
+// stop has been called, so that another signal ends the process.
+func (s *serve) announceEnd(ctx context.Context, stop func()) {
 	<-ctx.Done()
+	stop()
 	s.server.Log.Info("stopping, once open calls have ended; again to end now", "drain", s.server.Drain)
 	s.notify(daemon.SdNotifyStopping)
 }
