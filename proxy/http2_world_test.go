@@ -13,10 +13,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/safesock/safesock/examples"
-	"github.com/safesock/safesock/policy"
-	"github.com/safesock/safesock/rewrite"
 )
 
 // http2Engine returns what an Engine does that speaks HTTP/2, as Engines since 29.
@@ -69,20 +65,6 @@ func over(t *testing.T, conn net.Conn) *http.ClientConn {
 	}
 	t.Cleanup(func() { c.Close() })
 	return c
-}
-
-// setExample puts one of the examples in force, without the built-in policy.
-func (w *world) setExample(name string) {
-	w.t.Helper()
-	src, err := examples.Policies.ReadFile(name)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	p, err := policy.Parse(rewrite.Names, policy.File{Name: name, Src: src})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.server.SetPolicy(p)
 }
 
 // call returns a request to which net/http adds no field of its own.
