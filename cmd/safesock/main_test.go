@@ -50,7 +50,18 @@ func TestMain(m *testing.M) {
 	})
 }
 
+// A shell's job in the background, or one under nohup, ignores some signals, and so
+// would its children: a signal that is caught here is not ignored by them.
+func heedSignals() {
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
+}
+
 func TestCommandsAsInATerminal(t *testing.T) {
+	heedSignals()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
