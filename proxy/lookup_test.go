@@ -97,15 +97,16 @@ func TestALookUpThatTakesLongIsWaitedForAtTheEndOfServing(t *testing.T) {
 // Until the answer says whether they are a raw stream, none of the client's bytes
 // are read. safesock notices all the same that the client leaves.
 func TestAClientThatLeavesBeforeTheAnswerToAnUpgradeEndsTheEnginesCall(t *testing.T) {
-	left := make(chan struct{})
+	asked, left := make(chan struct{}), make(chan struct{})
 	w := newWorld(t, func(e *peerEnd) {
 		e.expect(execStart)
+		close(asked)
 		e.expectEnd()
 		close(left)
 	})
 	c := w.dial()
 	c.send(execStart)
-	w.awaitConnections(1)
+	<-asked
 	c.Close()
 	<-left
 	w.awaitConnections(0)

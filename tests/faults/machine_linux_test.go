@@ -19,7 +19,7 @@ import (
 
 const serves = "exec $SAFESOCK --audit $AUDIT"
 
-func TestWithoutDescriptorsOthersWaitAndNothingIsForwardedUndecided(t *testing.T) {
+func TestAUserWithoutDescriptorsIsToldAndNothingIsForwardedUndecided(t *testing.T) {
 	p := start(t, "ulimit -n 48; "+serves, false)
 	known := dial(t, p.socket)
 	known.say(ping)
@@ -30,36 +30,24 @@ func TestWithoutDescriptorsOthersWaitAndNothingIsForwardedUndecided(t *testing.T
 	for range 80 {
 		silent = append(silent, dial(t, p.socket))
 	}
-	open := func() int {
-		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return len(entries)
+	share := fmt.Sprintf("uid %d holds 36 of the 48 descriptors that safesock may open, which is as many as one user may hold; "+
+		"close some connections, or raise the limit (LimitNOFILE= in safesock's unit, or ulimit -n)", os.Getuid())
+	want := ownAnswer(503, "safesock: "+share, true)
+	if got := silent[79].hear(); got != want {
+		t.Errorf("a client beyond the user's share saw\n%q want\n%q", got, want)
 	}
-	looks := 0 // a millisecond apart; what looked at the host at start takes a descriptor for less
-	await(t, "all descriptors taken for a while", func() string {
-		if looks++; open() < 48 {
-			looks = 0
-		}
-		if looks < 200 {
-			return fmt.Sprint(looks)
-		}
-		return ""
-	})
 	known.say(ping)
 	if got := known.hear(); got != okText {
 		t.Errorf("without descriptors, a client that was there saw %q", got)
 	}
 	known.say(calls[4].text)
-	want := ownAnswer(502, "safesock: engine /containers/web/json: cannot ask the Engine: Get \"http://localhost/containers/web/json\": dial unix "+p.engine.socket+": socket: too many open files", false)
+	want = ownAnswer(502, "safesock: engine /containers/web/json: cannot ask the Engine: "+share, false)
 	if got := known.hear(); got != want {
 		t.Errorf("without descriptors, a look-up ended in\n%q want\n%q", got, want)
 	}
 	silent[0].say(ping) // has no connection to the Engine yet
-	want = ownAnswer(502, "safesock: cannot reach the Engine: dial unix "+p.engine.socket+": socket: too many open files; is it running?", true)
-	if got := silent[0].hear(); got != want {
-		t.Errorf("without descriptors, a new client saw\n%q want\n%q", got, want)
+	if got := silent[0].hear(); got != okText {
+		t.Errorf("without descriptors, a new client saw\n%q want\n%q", got, okText)
 	}
 	for _, c := range silent {
 		c.Close()
@@ -67,12 +55,6 @@ func TestWithoutDescriptorsOthersWaitAndNothingIsForwardedUndecided(t *testing.T
 	await(t, "an answer to a client that came after those", func() string {
 		if got := p.ask(ping); got != okText {
 			return got
-		}
-		return ""
-	})
-	await(t, "half of the descriptors free", func() string {
-		if n := open(); n > 24 {
-			return fmt.Sprint(n)
 		}
 		return ""
 	})
