@@ -70,11 +70,18 @@ func (s *share) take(n int64, waiting func() (context.Context, func())) (room, e
 	return r, nil
 }
 
-// keep gives back all but n bytes.
+// keep gives back all but n bytes. The goroutine of a call's request and that of
+// its answer may both be done with the room at a time.
 func (r *room) keep(n int64) {
-	if n < r.n {
-		r.of.Release(r.n - n)
-		r.n = n
+	for {
+		held := atomic.LoadInt64(&r.n)
+		if n >= held {
+			return
+		}
+		if atomic.CompareAndSwapInt64(&r.n, held, n) {
+			r.of.Release(held - n)
+			return
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -263,5 +264,23 @@ func TestABodyOverHTTP2ThatDoesNotComeIsGivenUpWhenOthersWait(t *testing.T) {
 	rest.keep(0)
 	if want := "[408 Request Timeout 201 Created]"; fmt.Sprint(got) != want {
 		t.Errorf("got %s want %s", got, want)
+	}
+}
+
+func TestRoomIsGivenBackOnceWhoeverGivesIt(t *testing.T) {
+	m := newMemory(time.Second)
+	for range 2000 {
+		r, err := m.bodies.take(100, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() { r.keep(0) })
+		}
+		all.Wait()
+	}
+	if !m.bodies.small.TryAcquire(8 << 20) {
+		t.Error("room is missing")
 	}
 }
