@@ -53,7 +53,7 @@ func (a *Audit) recordCall(call rewrite.Call, from *host.Peer, result rewrite.Re
 	if c := result.Compose; c != (policy.Compose{}) {
 		record.Compose = &ComposeRecord{Project: c.Project, Service: c.Service, Files: c.Files}
 	}
-	if b := result.Build; !reflect.DeepEqual(b, policy.Build{}) {
+	if b := result.Build; call.Endpoint != nil && call.Endpoint.Traits&rewrite.GRPC != 0 && !reflect.DeepEqual(b, policy.Build{}) {
 		record.Build = &b
 	}
 	room := maxTexts

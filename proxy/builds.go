@@ -28,10 +28,12 @@ type builds struct {
 // buildKey is the hash of an id: clients choose ids, of any length.
 type buildKey [sha256.Size]byte
 
+func keyOf(id string) buildKey { return sha256.Sum256([]byte(id)) }
+
 // owns reports whether a build or session belongs to a user. The first user who
 // names it owns it.
 func (b *builds) owns(id string, uid int) bool {
-	key := buildKey(sha256.Sum256([]byte(id)))
+	key := keyOf(id)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if owner, known := b.owners[key]; known {
@@ -53,7 +55,7 @@ func (b *builds) owns(id string, uid int) bool {
 // warn keeps a warning until the build's progress is next told. A build is warned
 // of the same thing once. It reports whether there is a place for the warning.
 func (b *builds) warn(id, text string) bool {
-	key := buildKey(sha256.Sum256([]byte(id)))
+	key := keyOf(id)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.warned == nil {
@@ -72,7 +74,7 @@ func (b *builds) warn(id, text string) bool {
 
 // takeWarnings returns the warnings that wait for a build's terminal.
 func (b *builds) takeWarnings(id string) []string {
-	key := buildKey(sha256.Sum256([]byte(id)))
+	key := keyOf(id)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	waiting := b.warned[key]

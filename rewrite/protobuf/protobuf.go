@@ -103,10 +103,7 @@ func (v *Value) Has(name string) bool { return len(v.items(name)) > 0 }
 
 // Text is the value of a string or bytes field.
 func (v *Value) Text(name string) string {
-	for _, it := range v.items(name) {
-		return string(it.bytes)
-	}
-	return ""
+	return string(v.first(name).bytes)
 }
 
 // Texts are the values of a repeated string field.
@@ -119,18 +116,12 @@ func (v *Value) Texts(name string) (all []string) {
 
 // Number is the value of a varint field.
 func (v *Value) Number(name string) uint64 {
-	for _, it := range v.items(name) {
-		return it.number
-	}
-	return 0
+	return v.first(name).number
 }
 
 // Message is the value of a message field, nil if it is missing.
 func (v *Value) Message(name string) *Value {
-	for _, it := range v.items(name) {
-		return it.value
-	}
-	return nil
+	return v.first(name).value
 }
 
 // Messages are the values of a repeated message field.
@@ -180,6 +171,14 @@ func (v *Value) numbers() []protowire.Number {
 	}
 	slices.Sort(numbers)
 	return numbers
+}
+
+// first is the only value of a field that is not repeated, empty if it is missing.
+func (v *Value) first(name string) item {
+	for _, it := range v.items(name) {
+		return it
+	}
+	return item{}
 }
 
 func (v *Value) items(name string) []item {
