@@ -112,22 +112,20 @@ func (s *Server) wholeBody(r *http.Request, room *room, waiting func() (context.
 	if most < 0 {
 		first = s.memory.bodies.smallest
 	}
-	if *room, err = s.memory.bodies.take(first, waiting); err != nil {
-		return nil, err
-	}
-	stop := s.memory.hurry(func() { r.Body.Close() })
-	body, err = io.ReadAll(io.LimitReader(r.Body, first+1))
-	gaveUp := stop()
-	if err == nil && int64(len(body)) > first && first < limit {
+	var gaveUp bool
+	for ; ; first = limit {
 		room.keep(0)
-		if *room, err = s.memory.bodies.take(limit, waiting); err != nil {
+		if *room, err = s.memory.bodies.take(first, waiting); err != nil {
 			return nil, err
 		}
-		var rest []byte
-		stop = s.memory.hurry(func() { r.Body.Close() })
-		rest, err = io.ReadAll(io.LimitReader(r.Body, limit+1-int64(len(body))))
+		stop := s.memory.hurry(func() { r.Body.Close() })
+		var more []byte
+		more, err = io.ReadAll(io.LimitReader(r.Body, first+1-int64(len(body))))
 		gaveUp = stop()
-		body = append(body, rest...)
+		body = append(body, more...)
+		if err != nil || int64(len(body)) <= first || first == limit {
+			break
+		}
 	}
 	switch {
 	case err != nil && gaveUp:

@@ -10,8 +10,8 @@ import (
 
 // aboutBuild keeps what a frontend's options say of the build, and the labels that
 // Compose gives to its images.
-func (c *reading) aboutBuild(m *pb.Value, frontend, options string) {
-	opts, labels := m.Map(options), map[string]string{}
+func (c *reading) aboutBuild(frontend string, opts map[string]string) {
+	labels := map[string]string{}
 	for key, value := range opts {
 		if label, found := strings.CutPrefix(key, "label:"); found {
 			labels[label] = value
@@ -19,7 +19,7 @@ func (c *reading) aboutBuild(m *pb.Value, frontend, options string) {
 	}
 	c.compose = composeOf(labels)
 	b := &c.build
-	b.Frontend = m.Text(frontend)
+	b.Frontend = frontend
 	if b.Frontend == "gateway.v0" {
 		b.Frontend = cmp.Or(opts["source"], b.Frontend)
 	}

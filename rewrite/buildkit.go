@@ -36,7 +36,6 @@ func imageContents(c *reading) {
 // frontend here, and the frontend in a gateway.SolveRequest.
 func buildkitSolve(c *reading) {
 	m := c.message("control.SolveRequest")
-	c.aboutBuild(m, "Frontend", "FrontendAttrs")
 	c.aboutSolve(m)
 	c.ownBuild(m.Text("Ref"), "/Ref")
 	c.ownSession(m.Text("Session"), "/Session")
@@ -57,7 +56,6 @@ func buildkitSolve(c *reading) {
 // gatewaySolve claims what a frontend is asked to do within a build.
 func gatewaySolve(c *reading) {
 	m := c.gatewayMessage("gateway.SolveRequest")
-	c.aboutBuild(m, "Frontend", "FrontendOpt")
 	c.frontend(m, "Frontend", "FrontendOpt")
 	c.caches(m.Messages("CacheImports"), "/CacheImports")
 	c.definitions(m)
@@ -152,6 +150,7 @@ func (c *reading) entitlement(text, field string) {
 // argument do so (buildkit: frontend/dockerfile/builder).
 func (c *reading) frontend(m *pb.Value, name, options string) {
 	opts := m.Map(options)
+	c.aboutBuild(m.Text(name), opts)
 	_, direct := opts["cmdline"]
 	syntax, argument := opts["build-arg:BUILDKIT_SYNTAX"]
 	_, developed := opts["gateway-devel"]
